@@ -1,0 +1,221 @@
+//! What a node is told at start: its network, whom it trusts, its limits and its times.
+
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+use core::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::address::Address;
+use crate::crypto::CryptoProvider;
+use crate::identity::{NodeLabel, PublicKey};
+
+/// Everything the engine is told once, at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The network: nodes of another network cannot finish a handshake with this one.
+    pub network: NetworkName,
+    /// Whom this node lets in.
+    pub trust: Trust,
+    /// What people call this node. Labels need not be unique.
+    pub label: NodeLabel,
+    /// Addresses that this node listens on, to be told to peers. Unspecified hosts are replaced by what
+    /// peers have reached this node on.
+    pub listen: Vec<Address>,
+    /// Caps on everything that can grow.
+    pub limits: Limits,
+    /// Intervals and time-outs.
+    pub timing: Timing,
+    /// AEADs, hashes and signatures.
+    pub crypto: Arc<dyn CryptoProvider>,
+}
+
+/// The name of a network: 1 to 64 bytes of UTF-8 without control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkName(String);
+
+/// Text that cannot name a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a network name has 1 to 64 bytes and no control characters")]
+pub struct NetworkNameError;
+
+impl NetworkName {
+    /// Longest name in bytes.
+    pub const LEN_MAX: usize = 64;
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for NetworkName {
+    type Err = NetworkNameError;
+
+    fn from_str(text: &str) -> Result<Self, NetworkNameError> {
+        if text.is_empty() || text.len() > Self::LEN_MAX || text.chars().any(char::is_control) {
+            return Err(NetworkNameError);
+        }
+        Ok(Self(text.to_string()))
+    }
+}
+
+/// The 32-byte key that all members of a network share. Wiped from memory when dropped, never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NetworkKey(Zeroizing<[u8; 32]>);
+
+impl NetworkKey {
+    /// A key from its bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The bytes, for the handshake only.
+    pub(crate) fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for NetworkKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NetworkKey(..)")
+    }
+}
+
+/// Whom a node lets in. Links are encrypted and peers prove their identity in every case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Whoever holds the network key.
+    NetworkKey(NetworkKey),
+    /// Only these identities, with or without a network key on top.
+    PinnedKeys {
+        /// The identities.
+        keys: BTreeSet<PublicKey>,
+        /// The network key, if there is one too.
+        network_key: Option<NetworkKey>,
+    },
+    /// Anybody who names the same network. Must be asked for.
+    Open,
+}
+
+impl Trust {
+    /// The network key, where there is one.
+    pub fn network_key(&self) -> Option<&NetworkKey> {
+        match self {
+            Self::NetworkKey(key) => Some(key),
+            Self::PinnedKeys { network_key, .. } => network_key.as_ref(),
+            Self::Open => None,
+        }
+    }
+
+    /// Whether an identity that has proved itself is let in.
+    pub fn admits(&self, key: &PublicKey) -> bool {
+        match self {
+            Self::NetworkKey(_) | Self::Open => true,
+            Self::PinnedKeys { keys, .. } => keys.contains(key),
+        }
+    }
+}
+
+/// Caps on everything that can grow. Each has a policy at the limit and a counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Links, finished or not. At the limit new ones are closed (`too_many_links`).
+    pub links_max: usize,
+    /// Unfinished handshakes in all. At the limit new links are closed (`too_many_handshakes`).
+    pub handshakes_max: usize,
+    /// Unfinished handshakes from one IP address; the same policy.
+    pub handshakes_per_address_max: usize,
+    /// Largest message in bytes. Larger ones are `TooLarge`, at the sender before anything is sent.
+    pub message_bytes_max: usize,
+    /// Calls of this node that wait for an outcome, for each link. At the limit `call` is refused with `Backpressure`.
+    pub pending_calls_per_link_max: usize,
+    /// Requests from one peer that wait for an answer. At the limit the peer's call fails with `ResourceExhausted`.
+    pub pending_requests_per_link_max: usize,
+    /// Bytes queued towards one peer. At the limit `call` is refused with `Backpressure`.
+    pub queued_bytes_per_link_max: usize,
+    /// Bytes of half-received messages, for each link. At the limit the message fails with `ResourceExhausted`.
+    pub reassembly_bytes_per_link_max: usize,
+    /// Bytes of calls and replies that a peer may have on the way before it gets new credit.
+    pub link_window_bytes: u32,
+    /// Actions that this node serves. At the limit `serve` is refused.
+    pub actions_max: usize,
+    /// Addresses that this node dials. At the limit `connect` is refused.
+    pub configured_peers_max: usize,
+    /// Peers that are remembered after they are gone, for dedup windows and incarnations. The oldest are forgotten.
+    pub remembered_peers_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            links_max: 4_096,
+            handshakes_max: 256,
+            handshakes_per_address_max: 64,
+            message_bytes_max: 16 * 1024 * 1024,
+            pending_calls_per_link_max: 16_384,
+            pending_requests_per_link_max: 16_384,
+            queued_bytes_per_link_max: 64 * 1024 * 1024,
+            reassembly_bytes_per_link_max: 64 * 1024 * 1024,
+            link_window_bytes: 4 * 1024 * 1024,
+            actions_max: 4_096,
+            configured_peers_max: 1_024,
+            remembered_peers_max: 4_096,
+        }
+    }
+}
+
+/// Intervals and time-outs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// A link on which nothing was sent for this long sends a keep-alive. Told to the peer; 100 ms to 60 s.
+    pub keepalive_interval: Duration,
+    /// A peer is suspect after this many of its own intervals without a byte.
+    pub suspect_after_missed: u32,
+    /// A peer is down after this long without a byte, or after `suspect_after_missed + 2` of its own intervals where that is longer.
+    pub down_after: Duration,
+    /// From the first byte to a proved identity.
+    pub handshake_timeout: Duration,
+    /// How long a dial may take before the engine gives it up.
+    pub connect_timeout: Duration,
+    /// First pause before an address is dialled again; doubles up to `backoff_max`, drawn from zero to it (full jitter).
+    pub backoff_min: Duration,
+    /// Longest pause between two dials.
+    pub backoff_max: Duration,
+    /// A link that was up for this long resets the pause.
+    pub backoff_reset_after: Duration,
+    /// A peer that takes no byte for this long while bytes wait is closed (`write_stalled`).
+    pub write_stall_timeout: Duration,
+    /// How long a link that another one has replaced may finish its calls.
+    pub retire_timeout: Duration,
+    /// Records under one key, in bytes, before a new key is derived.
+    pub rekey_after_bytes: u64,
+    /// Age of a key before a new one is derived.
+    pub rekey_after: Duration,
+    /// The deadline of a call that names none.
+    pub call_timeout: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            keepalive_interval: Duration::from_secs(1),
+            suspect_after_missed: 3,
+            down_after: Duration::from_secs(5),
+            handshake_timeout: Duration::from_secs(2),
+            connect_timeout: Duration::from_secs(5),
+            backoff_min: Duration::from_millis(200),
+            backoff_max: Duration::from_secs(30),
+            backoff_reset_after: Duration::from_secs(10),
+            write_stall_timeout: Duration::from_secs(10),
+            retire_timeout: Duration::from_secs(5),
+            rekey_after_bytes: 1 << 30,
+            rekey_after: Duration::from_secs(3_600),
+            call_timeout: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The engine's door: everything that goes in, and everything that comes out.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::address::Address;
+use crate::code::{CloseReason, Error};
+use crate::identity::{Incarnation, NodeId, NodeLabel};
+use crate::time::Instant;
+use crate::wire::path::ActionPath;
+
+pub use crate::delivery::{Call, Caller, Codec, OpId, Payload, RequestId, Target};
+pub use crate::membership::{DialFailure, DialId, DownReason};
+
+/// A byte stream that the driver opened or accepted. The driver chooses the number and never uses it twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// What the driver tells the engine.
+#[derive(Debug)]
+pub enum Input {
+    /// A byte stream is there: accepted (`dial` is `None`), or the result of an [`Output::Dial`].
+    LinkUp {
+        /// The driver's number for it.
+        link: LinkId,
+        /// The dial that it came of.
+        dial: Option<DialId>,
+        /// The other end, as the transport sees it.
+        remote_addr: SocketAddr,
+    },
+    /// A dial did not lead to a byte stream.
+    DialFailed {
+        /// Which one.
+        dial: DialId,
+        /// Why.
+        reason: DialFailure,
+    },
+    /// The byte stream ended or failed. Nothing more is sent or received on it.
+    LinkDown {
+        /// Which one.
+        link: LinkId,
+    },
+    /// Bytes arrived. The buffer is owned, so that it is decrypted in place.
+    Received {
+        /// On which stream.
+        link: LinkId,
+        /// The bytes, in any portions.
+        data: BytesMut,
+    },
+    /// The transport can take this many bytes more. Without credit the engine transmits nothing, so a peer that
+    /// does not read fills the engine's bounded queue, not the driver's memory.
+    Credit {
+        /// Which stream.
+        link: LinkId,
+        /// Additional bytes.
+        bytes: usize,
+    },
+}
+
+/// What the engine wants done, in this order.
+#[derive(Debug)]
+pub enum Output {
+    /// Write these bytes to the stream.
+    Transmit {
+        /// Which stream.
+        link: LinkId,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// Open a stream to this address; answer with [`Input::LinkUp`] or [`Input::DialFailed`].
+    Dial {
+        /// To be named in the answer.
+        dial: DialId,
+        /// Where to.
+        addr: Address,
+    },
+    /// Write what was handed over for this stream, then close it. The engine has forgotten it already.
+    Close {
+        /// Which stream.
+        link: LinkId,
+        /// Why, for the log.
+        reason: CloseReason,
+    },
+    /// Something for the application.
+    Event(Event),
+}
+
+/// What happened, for the application. Every started call ends in exactly one [`Event::CallDone`].
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A neighbour proved who it is and can be called.
+    PeerUp(PeerInfo),
+    /// Nothing was heard from a neighbour for some intervals.
+    PeerSuspect {
+        /// Which one.
+        node: NodeId,
+    },
+    /// A suspect neighbour was heard again.
+    PeerRecovered {
+        /// Which one.
+        node: NodeId,
+    },
+    /// A neighbour is gone. Calls to it have failed already.
+    PeerDown {
+        /// Which one.
+        node: NodeId,
+        /// Which of its lives ended.
+        incarnation: Incarnation,
+        /// Why.
+        reason: DownReason,
+    },
+    /// A link ended, finished or not.
+    LinkClosed {
+        /// Which one.
+        link: LinkId,
+        /// The other end.
+        remote_addr: SocketAddr,
+        /// Who it was, where that was proved.
+        node: Option<NodeId>,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A dial failed; the address is dialled again.
+    DialFailed {
+        /// The address.
+        addr: Address,
+        /// Why.
+        reason: DialFailure,
+        /// When it is dialled again.
+        retry_at: Instant,
+    },
+    /// A call of this node has its outcome.
+    CallDone {
+        /// Which one.
+        op: OpId,
+        /// The answer, or one coded error.
+        result: Result<Payload, Error>,
+    },
+    /// A peer, or this node itself, calls an action that is served here. Answer with `Engine::reply`.
+    Request {
+        /// To be named in the answer.
+        request: RequestId,
+        /// Who calls.
+        caller: Caller,
+        /// What is called.
+        action: Arc<ActionPath>,
+        /// With what.
+        payload: Payload,
+        /// When the caller stops waiting.
+        deadline: Instant,
+    },
+    /// Nobody waits for the answer any more: the caller cancelled, its deadline passed, or it is gone.
+    RequestCancelled {
+        /// Which one.
+        request: RequestId,
+    },
+    /// After `Backpressure`: there is room again.
+    Writable {
+        /// Towards whom.
+        node: NodeId,
+    },
+    /// A peer proved that this identity has been seen with a later incarnation; the node took the one after it.
+    /// Whoever keeps incarnations on disk writes it down.
+    IncarnationAdopted {
+        /// The new one.
+        incarnation: Incarnation,
+    },
+    /// Another process lives with this node's key, and is newer. This one has stopped dialling.
+    Superseded {
+        /// The newer one.
+        by: Incarnation,
+    },
+    /// Shutdown is complete: every call has its outcome and every link is closed.
+    Stopped,
+}
+
+/// A neighbour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// Who it is.
+    pub node: NodeId,
+    /// Which of its lives.
+    pub incarnation: Incarnation,
+    /// What people call it.
+    pub label: NodeLabel,
+    /// Where it says that it can be dialled.
+    pub addrs: Vec<Address>,
+    /// The link that calls use.
+    pub link: LinkId,
+    /// The other end of that link.
+    pub remote_addr: SocketAddr,
+    /// Whether nothing was heard from it for some intervals.
+    pub suspect: bool,
+}
+
+/// A bug of the driver, never of a peer. The input had no effect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misuse {
+    /// Time went back.
+    #[error("time went back: {now:?} is before {last:?}")]
+    TimeWentBack {
+        /// What was passed.
+        now: Instant,
+        /// What had been passed before.
+        last: Instant,
+    },
+    /// A link number was used again.
+    #[error("link {0:?} is already open")]
+    LinkIdReused(LinkId),
+    /// A dial that was not asked for, or was answered before.
+    #[error("dial {0:?} was not asked for, or has its answer already")]
+    UnknownDial(DialId),
+}
+
+/// How far a node is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// Dials, accepts, serves.
+    Running,
+    /// Refuses new work and finishes what it has.
+    Draining,
+    /// Has ended; every command is refused.
+    Stopped,
+}
+
+/// Why an action cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServeError {
+    /// The path is no valid action path.
+    #[error("{0}")]
+    Path(String),
+    /// It is served already.
+    #[error("the action {0:?} is served already")]
+    Duplicate(String),
+    /// The limit on actions was reached.
+    #[error("this node serves {0} actions already, the limit")]
+    TooMany(usize),
+    /// The node is draining or stopped.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+/// One bounded thing: how much of it there is, and how much there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gauge {
+    /// What it is.
+    pub name: &'static str,
+    /// How much there is now.
+    pub value: usize,
+    /// How much there may be.
+    pub cap: usize,
+    /// Whether it must be zero when nothing is going on (calls, buffers), unlike links.
+    pub zero_when_quiet: bool,
+}

@@ -1,0 +1,104 @@
+//! What every machine of the engine is: inputs in, outputs out, a timer, and nothing else.
+
+use core::fmt;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+
+use crate::time::Instant;
+
+/// One noun of the protocol as a state machine.
+///
+/// A machine owns its state, its configuration, its timers and its random stream, and knows no other machine.
+/// Mutate, then drain: after each `handle` or `on_timeout`, call `poll` until it gives `None`. Only
+/// `engine/wiring.rs` turns what one machine gives into what another takes.
+pub trait Machine {
+    /// What it takes.
+    type In;
+    /// What it gives.
+    type Out;
+
+    /// Takes one input.
+    fn handle(&mut self, cx: &mut Cx<'_>, input: Self::In);
+    /// Gives the next output, in the order in which they came to be.
+    fn poll(&mut self) -> Option<Self::Out>;
+    /// When it wants to be woken, if at all.
+    fn timeout(&self) -> Option<Instant>;
+    /// Does what is due at `cx.now`. Spurious calls are harmless.
+    fn on_timeout(&mut self, cx: &mut Cx<'_>);
+}
+
+/// What a machine is handed with each input: the time, and the trace.
+pub struct Cx<'a> {
+    /// The present, as the driver told it. It never goes back.
+    pub now: Instant,
+    /// Where coverage marks go, and whom fault sites ask.
+    pub trace: &'a mut dyn Trace,
+}
+
+impl Cx<'_> {
+    /// Leaves a coverage mark: this branch was reached. Names are `machine.what_happened`.
+    pub fn mark(&mut self, name: &'static str) {
+        self.trace.mark(name);
+    }
+}
+
+impl fmt::Debug for Cx<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cx").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// The testbed's hook into the engine. In production it is [`NoTrace`], and costs nothing worth measuring.
+pub trait Trace: Send {
+    /// A branch that coverage wants to see was reached.
+    fn mark(&mut self, _name: &'static str) {}
+
+    /// Asks whether the fault site `site` should misbehave now, in a way that the protocol must survive.
+    fn fault(&mut self, _site: &'static str) -> bool {
+        false
+    }
+
+    /// Asks whether the named bug is switched on. Exists only in simulation builds, so that no released
+    /// artefact can hold one.
+    #[cfg(lacewing_inject)]
+    fn inject(&mut self, _bug: &'static str) -> bool {
+        false
+    }
+}
+
+/// A trace that looks away.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoTrace;
+
+impl Trace for NoTrace {}
+
+/// `injected!(cx, "bug-name")`: whether a named bug is switched on. A constant `false` outside simulation builds.
+macro_rules! injected {
+    ($cx:expr, $bug:literal) => {{
+        #[cfg(lacewing_inject)]
+        {
+            $cx.trace.inject($bug)
+        }
+        #[cfg(not(lacewing_inject))]
+        {
+            let _ = &$cx;
+            false
+        }
+    }};
+}
+pub(crate) use injected;
+
+/// Each machine draws from its own stream of the seed, so that a new draw in one shifts no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum RandomDomain {
+    Membership = 1,
+}
+
+/// The random stream of one machine: ChaCha8 over the engine's seed, with the machine's own stream number.
+pub(crate) fn random_stream(seed: &[u8; 32], domain: RandomDomain) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::from_seed(*seed);
+    rng.set_stream(domain as u64);
+    rng
+}
