@@ -1,0 +1,330 @@
+//! How a node is put together.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use lacewing_core::address::AddressError;
+use lacewing_core::config::{Config, NetworkKey, NetworkName, NetworkNameError};
+use lacewing_core::crypto::{CryptoProvider, RustCrypto};
+use lacewing_core::identity::LabelError;
+use lacewing_core::machine::{NoTrace, Trace};
+use lacewing_core::{Address, Engine, Error, Identity, Incarnation, Limits, NodeLabel, Timing, Trust};
+use tokio::runtime::Handle;
+
+use crate::driver::Driver;
+use crate::node::Node;
+use crate::transport::{TcpTransport, Transport};
+
+/// The network of nodes that name none.
+const NETWORK_DEFAULT: &str = "lacewing";
+
+/// What a node is started from. Everything but the trust has a default.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), lacewing::StartError> {
+/// use lacewing::{MemoryNetwork, Node, StartError};
+///
+/// // Whom to let in is the one thing that nobody else can decide.
+/// let error = Node::builder().transport(MemoryNetwork::new()).start().await.unwrap_err();
+/// assert!(matches!(error, StartError::NoTrust));
+///
+/// let node = Node::builder()
+///     .name("orders@here")
+///     .network("shop")
+///     .network_key([7; 32])
+///     .listen("orders:7400")
+///     .transport(MemoryNetwork::new())
+///     .start()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a builder does nothing until it is started"]
+pub struct Builder {
+    name: Option<String>,
+    network: String,
+    listen: Vec<String>,
+    peers: Vec<String>,
+    trust: Option<Trust>,
+    limits: Limits,
+    timing: Timing,
+    identity: Option<Identity>,
+    incarnation: Option<Incarnation>,
+    unix_ms: Option<u64>,
+    seed: Option<[u8; 32]>,
+    transport: Arc<dyn Transport>,
+    crypto: Arc<dyn CryptoProvider>,
+    trace: Box<dyn Trace>,
+}
+
+/// Why a node could not be started. Nothing is left behind then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Nobody said whom to let in.
+    #[error(
+        "no trust is configured: give a network key (`network_key`), pinned public keys (`trust(Trust::PinnedKeys {{ .. }})`), or \
+         ask for `trust(Trust::Open)`, which lets everybody in"
+    )]
+    NoTrust,
+    /// The name cannot be a label.
+    #[error("the name {name:?} cannot be used: {reason}")]
+    Name {
+        /// What was given.
+        name: String,
+        /// What is wrong with it.
+        reason: LabelError,
+    },
+    /// The network's name cannot be one.
+    #[error("the network {network:?} cannot be used: {reason}")]
+    Network {
+        /// What was given.
+        network: String,
+        /// What is wrong with it.
+        reason: NetworkNameError,
+    },
+    /// An address to listen on, or of a peer, is none.
+    #[error("the address {addr:?} cannot be used: {reason}")]
+    Address {
+        /// What was given.
+        addr: String,
+        /// What is wrong with it.
+        reason: AddressError,
+    },
+    /// An address cannot be listened on.
+    #[error("cannot listen on {addr}: {}", bind_text(.source))]
+    Listen {
+        /// Which one.
+        addr: Address,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A peer cannot be dialled: there are too many of them.
+    #[error("cannot dial {addr}: {reason}")]
+    Peer {
+        /// Which one.
+        addr: Address,
+        /// What the engine says.
+        reason: Error,
+    },
+    /// The system has no randomness to give.
+    #[error("the operating system gives no randomness: {0}")]
+    Entropy(String),
+    /// `start` was polled outside a tokio runtime.
+    #[error("a node runs as tasks of a tokio runtime, and there is none here")]
+    NoRuntime,
+}
+
+/// The usual failures in words that say what would help.
+fn bind_text(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "the address is in use already".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address".to_owned(),
+        io::ErrorKind::PermissionDenied => "not permitted; ports below 1024 need privileges".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            name: None,
+            network: NETWORK_DEFAULT.to_owned(),
+            listen: Vec::new(),
+            peers: Vec::new(),
+            trust: None,
+            limits: Limits::default(),
+            timing: Timing::default(),
+            identity: None,
+            incarnation: None,
+            unix_ms: None,
+            seed: None,
+            transport: Arc::new(TcpTransport),
+            crypto: Arc::new(RustCrypto),
+            trace: Box::new(NoTrace),
+        }
+    }
+
+    /// What people call this node, usually `name@host`. Names need not be unique. Default: the start of the node's id.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The name of the network. Nodes of another one cannot finish a handshake with this one. Default: `lacewing`.
+    pub fn network(mut self, network: impl Into<String>) -> Self {
+        self.network = network.into();
+        self
+    }
+
+    /// Listens on `host:port`; port 0 asks for a free one. May be given several times. Default: not at all.
+    pub fn listen(mut self, addr: impl Into<String>) -> Self {
+        self.listen.push(addr.into());
+        self
+    }
+
+    /// Dials `host:port` for as long as the node lives. May be given several times. The peer need not be there yet.
+    pub fn peer(mut self, addr: impl Into<String>) -> Self {
+        self.peers.push(addr.into());
+        self
+    }
+
+    /// Whom to let in.
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = Some(trust);
+        self
+    }
+
+    /// Lets in whoever holds the same 32 random bytes.
+    pub fn network_key(self, key: [u8; 32]) -> Self {
+        self.trust(Trust::NetworkKey(NetworkKey::new(key)))
+    }
+
+    /// Caps on everything that can grow.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Intervals and time-outs.
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// Who this node is. Default: a fresh random key, so a new node at each start.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Which life of its identity this is. Default: the milliseconds since 1970, which is right as long as the clock never goes
+    /// back; who wants to be sure keeps the last one on disk and gives [`Incarnation::at_boot`] of it.
+    pub fn incarnation(mut self, incarnation: Incarnation) -> Self {
+        self.incarnation = Some(incarnation);
+        self
+    }
+
+    /// What carries the links. Default: [`TcpTransport`].
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Arc::new(transport);
+        self
+    }
+
+    /// Another implementation of the same cryptography.
+    pub fn crypto(mut self, crypto: Arc<dyn CryptoProvider>) -> Self {
+        self.crypto = crypto;
+        self
+    }
+
+    /// The present as milliseconds since 1970, for simulations; it matters for the default incarnation alone.
+    #[doc(hidden)]
+    pub fn unix_ms(mut self, unix_ms: u64) -> Self {
+        self.unix_ms = Some(unix_ms);
+        self
+    }
+
+    /// All randomness of the node, for simulations. Two nodes with the same seed have the same keys, so in production it must be
+    /// 32 bytes from the operating system, used once; which is the default.
+    #[doc(hidden)]
+    pub fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Where the engine leaves its coverage marks and asks its fault sites, for simulations.
+    #[doc(hidden)]
+    pub fn trace(mut self, trace: Box<dyn Trace>) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// Listens, starts the node's tasks on the current tokio runtime, and starts to dial.
+    pub async fn start(self) -> Result<Node, StartError> {
+        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        let trust = self.trust.ok_or(StartError::NoTrust)?;
+        let network = self
+            .network
+            .parse::<NetworkName>()
+            .map_err(|reason| StartError::Network { network: self.network.clone(), reason })?;
+        let listen = parse_addresses(&self.listen)?;
+        let peers = parse_addresses(&self.peers)?;
+        let identity = match self.identity {
+            Some(identity) => identity,
+            None => Identity::from_secret(entropy()?, Arc::clone(&self.crypto)),
+        };
+        let label = label(self.name, &identity)?;
+        let seed = self.seed.map_or_else(entropy, Ok)?;
+        let incarnation = self
+            .incarnation
+            .unwrap_or_else(|| Incarnation::at_boot(None, self.unix_ms.unwrap_or_else(unix_ms_now)));
+
+        let mut listeners = Vec::with_capacity(listen.len());
+        for addr in listen {
+            let bound = self.transport.bind(&addr).await;
+            listeners.push(bound.map_err(|source| StartError::Listen { addr, source })?);
+        }
+        let local_addrs: Vec<SocketAddr> = listeners.iter().map(|listener| listener.local_addr()).collect();
+
+        let config = Arc::new(Config {
+            network,
+            trust,
+            label,
+            listen: local_addrs.iter().copied().map(Address::from).collect(),
+            limits: self.limits,
+            timing: self.timing,
+            crypto: self.crypto,
+        });
+        let trace = self.trace;
+        let engine = |now| Engine::new(config, identity, incarnation, now, seed, trace);
+        let driver = Driver::new(engine, self.transport, runtime);
+        // From here on dropping the node closes what was opened.
+        let node = Node::new(Arc::clone(&driver), local_addrs);
+        for addr in peers {
+            node.connect(addr.clone()).map_err(|reason| StartError::Peer { addr, reason })?;
+        }
+        driver.run(listeners);
+        Ok(node)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("network", &self.network)
+            .field("listen", &self.listen)
+            .field("peers", &self.peers)
+            .finish_non_exhaustive()
+    }
+}
+
+fn parse_addresses(texts: &[String]) -> Result<Vec<Address>, StartError> {
+    let parse =
+        |text: &String| text.parse().map_err(|reason| StartError::Address { addr: text.clone(), reason });
+    texts.iter().map(parse).collect()
+}
+
+fn label(name: Option<String>, identity: &Identity) -> Result<NodeLabel, StartError> {
+    let name = name.unwrap_or_else(|| identity.node_id().short().to_string());
+    name.parse().map_err(|reason| StartError::Name { name, reason })
+}
+
+fn entropy() -> Result<[u8; 32], StartError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| StartError::Entropy(error.to_string()))?;
+    Ok(bytes)
+}
+
+#[expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the incarnation is drawn from the wall clock, once, at boot, and simulations pass their own"
+)]
+fn unix_ms_now() -> u64 {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+}

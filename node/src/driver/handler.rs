@@ -1,0 +1,136 @@
+//! Runs what serves an action.
+//!
+//! On a current-thread runtime a handler makes its first step in the poll in which its request was read: most handlers are
+//! done by then, and their answer leaves without a task having been made. There, a handler that blocks stops everything
+//! wherever it runs. On a multi-thread runtime it would stop its link only because of this, so there each handler is a task.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use lacewing_core::engine::{Payload, RequestId};
+use lacewing_core::{Error, Kind};
+use tokio::sync::oneshot;
+
+use super::{CallResult, Driver};
+use crate::request::Request;
+
+/// What a handler does with one request.
+pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Result<Payload, Error>> + Send>>;
+
+/// What serves an action.
+pub(crate) type Handler = Arc<dyn Fn(Request) -> HandlerFuture + Send + Sync>;
+
+/// One request that is being served. Ends with its result, or with `None` when nobody waits for it any more.
+pub(super) struct HandlerTask {
+    driver: Arc<Driver>,
+    id: RequestId,
+    /// Resolves (to an error) when the engine, or the end of the node, drops the other half.
+    cancelled: oneshot::Receiver<Infallible>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The handler has not been called.
+    Waiting(Handler, Request),
+    /// It has been called.
+    Running(HandlerFuture),
+    /// There is nothing left of it.
+    Done,
+}
+
+impl HandlerTask {
+    pub(super) fn new(
+        driver: &Arc<Driver>,
+        id: RequestId,
+        cancelled: oneshot::Receiver<Infallible>,
+        handler: Handler,
+        request: Request,
+    ) -> Self {
+        Self { driver: Arc::clone(driver), id, cancelled, stage: Stage::Waiting(handler, request) }
+    }
+
+    /// Makes the first step here, and lets a task make the others.
+    pub(super) fn start_inline(
+        mut self,
+        driver: &Arc<Driver>,
+        cx: &mut Context<'_>,
+    ) -> Option<(RequestId, CallResult)> {
+        match Pin::new(&mut self).poll(cx) {
+            Poll::Ready(result) => result.map(|result| (self.id, result)),
+            Poll::Pending => {
+                self.spawn(driver);
+                None
+            }
+        }
+    }
+
+    /// Makes all steps in a task of their own, which answers at the end.
+    pub(super) fn spawn(self, driver: &Arc<Driver>) {
+        let (runtime, id) = (&driver.runtime, self.id);
+        let driver = Arc::clone(driver);
+        runtime.spawn(async move {
+            if let Some(result) = self.await {
+                driver.reply(id, result);
+            }
+        });
+    }
+
+    /// Polls the handler; a panic in it is its result.
+    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<CallResult> {
+        let step = catch_unwind(AssertUnwindSafe(|| {
+            if let Stage::Waiting(..) = self.stage
+                && let Stage::Waiting(handler, request) = std::mem::replace(&mut self.stage, Stage::Done)
+            {
+                self.stage = Stage::Running(handler(request));
+            }
+            match &mut self.stage {
+                Stage::Running(future) => future.as_mut().poll(cx),
+                Stage::Waiting(..) | Stage::Done => Poll::Pending,
+            }
+        }));
+        step.unwrap_or_else(|panic| {
+            self.panicked(&panic);
+            Poll::Ready(Err(Error::of_kind(Kind::Panic, "the handler panicked").executed_perhaps(true)))
+        })
+    }
+
+    /// Drops what is left of the handler, where a panic has nobody else to hurt.
+    fn clear(&mut self) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Done);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(stage))) {
+            self.panicked(&panic);
+        }
+    }
+
+    /// What the panic says may hold parts of a payload, so it is not logged here; the panic hook has printed it.
+    fn panicked(&self, _panic: &Box<dyn Any + Send>) {
+        self.driver.count_handler_panic();
+        tracing::error!(node = %self.driver.node_id, request = self.id.0, "a handler panicked");
+    }
+}
+
+impl Future for HandlerTask {
+    type Output = Option<CallResult>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let step = match Pin::new(&mut self.cancelled).poll(cx) {
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => self.poll_stage(cx).map(Some),
+        };
+        if step.is_ready() {
+            self.clear();
+        }
+        step
+    }
+}
+
+impl Drop for HandlerTask {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

@@ -1,0 +1,142 @@
+//! Gives what the engine reports to whom it concerns.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use lacewing_core::engine::Event as EngineEvent;
+use lacewing_core::{Code, Error};
+use tokio::sync::oneshot;
+
+use super::handler::HandlerTask;
+use super::{Core, Driver, Effect};
+use crate::events::Event;
+use crate::request::Request;
+
+/// Events that wait for one subscriber; the oldest give way.
+const QUEUE_MAX: usize = 1_024;
+
+/// The queue of one subscriber.
+#[derive(Default)]
+pub(crate) struct Subscriber {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    queue: VecDeque<Event>,
+    missed: u64,
+    /// Nothing more will come, or nobody is there to take it.
+    closed: bool,
+    waiting: Option<Waker>,
+}
+
+impl Subscriber {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the subscription from either side. What is queued can still be taken.
+    pub(crate) fn close(&self) {
+        let waiting = {
+            let mut inner = self.lock();
+            inner.closed = true;
+            inner.waiting.take()
+        };
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn missed(&self) -> u64 {
+        self.lock().missed
+    }
+
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let mut inner = self.lock();
+        if let Some(event) = inner.queue.pop_front() {
+            return Poll::Ready(Some(event));
+        }
+        if inner.closed {
+            return Poll::Ready(None);
+        }
+        inner.waiting = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// `false`: nobody listens any more.
+    fn push(&self, event: Event, effects: &mut Vec<Effect>) -> bool {
+        let mut inner = self.lock();
+        if inner.closed {
+            return false;
+        }
+        if inner.queue.len() == QUEUE_MAX {
+            inner.queue.pop_front();
+            inner.missed += 1;
+        }
+        inner.queue.push_back(event);
+        effects.extend(inner.waiting.take().map(Effect::Wake));
+        true
+    }
+}
+
+impl Core {
+    pub(super) fn distribute(&mut self, driver: &Arc<Driver>, event: EngineEvent, effects: &mut Vec<Effect>) {
+        let event = match event {
+            EngineEvent::CallDone { op, result } => {
+                // No waiter: the call's future was dropped, which is what cancelled it.
+                if let Some(waiter) = self.calls.remove(&op) {
+                    effects.push(Effect::Resolve(waiter, result));
+                }
+                return;
+            }
+            EngineEvent::Request { request, caller, action, payload, deadline } => {
+                let (cancel, cancelled) = oneshot::channel();
+                let Some(handler) = self.handlers.get(action.as_str()) else {
+                    // Served until a moment ago: `unserve` came between.
+                    let gone = Error::new(Code::NotFound, "the action is no longer served");
+                    let now = driver.clock.now();
+                    self.engine.reply(now, request, Err(gone));
+                    return;
+                };
+                let deadline = driver.deadline(deadline);
+                let task = Request { payload, caller, action, deadline };
+                effects.push(Effect::Start(HandlerTask::new(
+                    driver,
+                    request,
+                    cancelled,
+                    Arc::clone(handler),
+                    task,
+                )));
+                self.requests.insert(request, cancel);
+                return;
+            }
+            EngineEvent::RequestCancelled { request } => {
+                effects.extend(self.requests.remove(&request).map(Effect::Cancel));
+                return;
+            }
+            EngineEvent::PeerUp(peer) => Event::PeerUp(peer),
+            EngineEvent::PeerSuspect { node } => Event::PeerSuspect { node },
+            EngineEvent::PeerRecovered { node } => Event::PeerRecovered { node },
+            EngineEvent::PeerDown { node, incarnation, reason } => {
+                Event::PeerDown { node, incarnation, reason }
+            }
+            EngineEvent::LinkClosed { link, remote_addr, node, reason } => {
+                Event::LinkClosed { link, remote_addr, node, reason }
+            }
+            EngineEvent::DialFailed { addr, reason, retry_at } => {
+                Event::DialFailed { addr, reason, retry_at: driver.deadline(retry_at) }
+            }
+            EngineEvent::Writable { node } => Event::Writable { node },
+            EngineEvent::IncarnationAdopted { incarnation } => Event::IncarnationAdopted { incarnation },
+            EngineEvent::Superseded { by } => Event::Superseded { by },
+            EngineEvent::Stopped => Event::Stopped,
+        };
+        self.publish(driver, &event, effects);
+    }
+
+    fn publish(&mut self, driver: &Arc<Driver>, event: &Event, effects: &mut Vec<Effect>) {
+        event.log(driver.node_id);
+        self.subscribers.retain(|subscriber| subscriber.push(event.clone(), effects));
+    }
+}

@@ -1,0 +1,56 @@
+//! Lacewing: an encrypted mesh network in one library.
+//!
+//! A [`Node`] listens, dials its peers for as long as it lives, serves actions and calls those that others serve. Links are
+//! always encrypted, and every peer proves who it is. Every call ends in exactly one outcome: the answer,
+//! or one coded [`Error`].
+//!
+//! ```
+//! use lacewing::{MemoryNetwork, Node, Request, Trust};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // `MemoryNetwork` connects nodes of one process; leave `.transport(..)` out, and it is TCP.
+//! let network = MemoryNetwork::new();
+//! let alpha = Node::builder().trust(Trust::Open).listen("alpha:1").transport(network.clone()).start().await?;
+//! alpha.serve("shout", async |request: Request| {
+//!     Ok(String::from_utf8_lossy(&request.payload.data).to_uppercase())
+//! })?;
+//!
+//! let beta = Node::builder().trust(Trust::Open).peer("alpha:1").transport(network).start().await?;
+//! beta.wait_for_peer(alpha.node_id()).await?;
+//! let answer = beta.call("shout", "hello").await?;
+//! assert_eq!(&answer.data[..], b"HELLO");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The protocol itself is the sans-IO engine of `lacewing_core`; this crate drives it with tokio, as tasks on the
+//! caller's runtime, current-thread or multi-thread, and adds no thread of its own.
+
+mod builder;
+mod call;
+#[cfg(feature = "demo")]
+pub mod demo;
+mod driver;
+mod events;
+mod node;
+mod payload;
+mod request;
+pub mod transport;
+
+pub use builder::{Builder, StartError};
+pub use call::{CallBuilder, CallFuture};
+pub use events::{Event, Events};
+pub use node::{Node, WeakNode};
+pub use payload::IntoPayload;
+pub use request::Request;
+pub use transport::{MemoryNetwork, TcpTransport, Transport};
+
+pub use lacewing_core::config::{NetworkKey, NetworkName};
+pub use lacewing_core::engine::{
+    Caller, Codec, DialFailure, DownReason, Gauge, Lifecycle, LinkId, Payload, PeerInfo, ServeError,
+};
+pub use lacewing_core::identity::PublicKey;
+pub use lacewing_core::{
+    Address, CloseReason, Code, Error, Identity, Incarnation, Kind, Limits, NodeId, NodeLabel, Timing, Trust,
+};
