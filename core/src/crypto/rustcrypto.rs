@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::{AeadId, AeadKey, CryptoProvider, OpenError, TAG_LEN};
 
-/// AES-GCM, ChaCha20-Poly1305 and SHA-256 of the RustCrypto project, and ed25519-dalek. Portable Rust, with
+/// The crates `aes-gcm`, `chacha20poly1305`, `sha2` and `ed25519-dalek`. Portable Rust, with
 /// the processor's own AES and SHA instructions where it has them.
 ///
 /// ```

@@ -24,7 +24,7 @@ struct Vector {
     tag: [u8; 16],
 }
 
-/// Test case 16 of McGrew and Viega, "The Galois/Counter Mode of Operation", which SP 800-38D refers to.
+/// Test case 16 of the annex to "The Galois/Counter Mode of Operation" (2005), which SP 800-38D refers to.
 fn aes_256_gcm() -> Vector {
     Vector {
         id: AeadId::Aes256Gcm,

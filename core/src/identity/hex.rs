@@ -42,3 +42,9 @@ pub(crate) fn unhex<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
     }
     Ok(bytes)
 }
+
+/// Digits as a string, for tests.
+#[cfg(test)]
+pub(crate) fn hex(bytes: &[u8]) -> alloc::string::String {
+    alloc::format!("{}", Hex(bytes))
+}

@@ -10,7 +10,7 @@ mod tests;
 
 pub use hex::HexError;
 #[cfg(test)]
-pub(crate) use hex::unhex;
+pub(crate) use hex::{hex, unhex};
 pub use incarnation::{Incarnation, SignedIncarnation};
 pub use key::{Identity, PublicKey};
 pub use label::{LabelError, NodeLabel};

@@ -60,6 +60,7 @@ mod tests;
 pub use handshake::{
     AwaitFinish, AwaitRequest, AwaitResponse, HandshakeConfig, HandshakeError, Initiator, Refusal, Responder,
 };
-pub use offer::{Agreed, Answer, Choice, Offer, RefusalNumber, VersionRange, WireLimits};
+pub use noise::{PATTERN_KEYED, PATTERN_OPEN, prologue};
+pub use offer::{Agreed, Answer, Choice, Offer, RefusalNumber, VersionRange, WireLimits, decode_finish};
 pub use proof::{IdentityProof, ProvenPeer, Role, Session, SessionError, Unproven};
 pub use record::{Opener, RecordError, Sealer};

@@ -21,13 +21,13 @@ use crate::config::NetworkName;
 use crate::crypto::{AeadId, AeadKey, CryptoProvider, TAG_LEN};
 
 /// The pattern without a network key.
-pub(super) const PATTERN_OPEN: &str = "Noise_XX_25519_AESGCM_SHA256";
+pub const PATTERN_OPEN: &str = "Noise_XX_25519_AESGCM_SHA256";
 /// The pattern with a network key, which is mixed in before anything is encrypted.
-pub(super) const PATTERN_KEYED: &str = "Noise_XXpsk0_25519_AESGCM_SHA256";
+pub const PATTERN_KEYED: &str = "Noise_XXpsk0_25519_AESGCM_SHA256";
 
 /// The prologue, which both sides must have in common: `lacewing/1`, the pattern, and the network's name with its
 /// length, two bytes big-endian.
-pub(super) fn prologue(pattern: &str, network: &NetworkName) -> Vec<u8> {
+pub fn prologue(pattern: &str, network: &NetworkName) -> Vec<u8> {
     let name = network.as_str().as_bytes();
     let mut prologue = Vec::new();
     prologue.extend_from_slice(b"lacewing/1");
@@ -72,24 +72,17 @@ impl CryptoResolver for Resolver {
     }
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        match choice {
-            DHChoice::Curve25519 => Some(Box::new(X25519::new(StaticSecret::from([0; 32])))),
-            _ => None,
-        }
+        matches!(choice, DHChoice::Curve25519)
+            .then(|| Box::new(X25519::new(StaticSecret::from([0; 32]))) as Box<dyn Dh>)
     }
 
     fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
-        match choice {
-            HashChoice::SHA256 => Some(Box::new(HandshakeHash(Sha256::new()))),
-            _ => None,
-        }
+        matches!(choice, HashChoice::SHA256).then(|| Box::new(HandshakeHash(Sha256::new())) as Box<dyn Hash>)
     }
 
     fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
-        match choice {
-            CipherChoice::AESGCM => Some(Box::new(AesGcm { crypto: Arc::clone(&self.crypto), key: None })),
-            _ => None,
-        }
+        let cipher = || AesGcm { crypto: Arc::clone(&self.crypto), key: None };
+        matches!(choice, CipherChoice::AESGCM).then(|| Box::new(cipher()) as Box<dyn Cipher>)
     }
 }
 

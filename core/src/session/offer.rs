@@ -372,7 +372,7 @@ pub(super) fn encode_finish(out: &mut impl BufMut) {
 }
 
 /// Reads the payload of message 3: a map of which no key is known yet.
-pub(super) fn decode_finish(payload: &[u8]) -> Result<(), WireError> {
+pub fn decode_finish(payload: &[u8]) -> Result<(), WireError> {
     let mut reader = Reader::new(payload);
     let mut fields = reader.fields()?;
     while fields.next(&mut reader)?.is_some() {
