@@ -46,6 +46,9 @@ pub use payload::IntoPayload;
 pub use request::Request;
 pub use transport::{MemoryNetwork, TcpTransport, Transport};
 
+/// The cryptography that the protocol asks for, for nodes with a provider of their own.
+pub use lacewing_core::crypto;
+
 pub use lacewing_core::config::{NetworkKey, NetworkName};
 pub use lacewing_core::engine::{
     Caller, Codec, DialFailure, DownReason, Gauge, Lifecycle, LinkId, Payload, PeerInfo, ServeError,

@@ -1,0 +1,123 @@
+//! What can be said on the command line and in the environment.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use lacewing::NodeId;
+
+use crate::duration::parse_duration;
+
+/// An encrypted mesh: call what other processes serve, wherever they run.
+///
+/// Exit codes: 0 done, 1 the operation failed, 2 wrong usage or environment, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "lacewing", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a key file: a node's identity, or with --network the key that all nodes of a network share.
+    Keygen(KeygenArguments),
+    /// Run a node until it is interrupted.
+    Up(UpArguments),
+    /// Call an action and print the answer.
+    Call(CallArguments),
+    /// Join for a moment and show the neighbours.
+    Peers(PeersArguments),
+    /// Watch three nodes join, call each other, fail and recover. Takes a few seconds and needs nothing.
+    Demo,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeygenArguments {
+    /// Where to write the key. Only you will be able to read it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Make a network key instead of a node's identity.
+    #[arg(long)]
+    pub(crate) network: bool,
+    /// Overwrite the file if it exists. The old key is lost then.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// What every command needs to find and join a network.
+#[derive(Debug, Default, Args)]
+pub(crate) struct MeshArguments {
+    /// A peer to dial, host:port. May be given several times.
+    #[arg(long, value_name = "ADDR", env = "LACEWING_PEER", value_delimiter = ',')]
+    pub(crate) peer: Vec<String>,
+    /// What people should call this node, usually name@host.
+    #[arg(long, env = "LACEWING_NAME")]
+    pub(crate) name: Option<String>,
+    /// The network's name [default: lacewing].
+    #[arg(long, env = "LACEWING_NETWORK")]
+    pub(crate) network: Option<String>,
+    /// Let in whoever holds the key in this file (lacewing keygen --network).
+    #[arg(long, value_name = "FILE", env = "LACEWING_NETWORK_KEY_FILE")]
+    pub(crate) network_key_file: Option<PathBuf>,
+    /// Let in only nodes with these public keys. May be given several times.
+    #[arg(long, value_name = "KEY", env = "LACEWING_PIN", value_delimiter = ',')]
+    pub(crate) pin: Vec<String>,
+    /// Let everybody in who names the same network.
+    #[arg(long, env = "LACEWING_OPEN")]
+    pub(crate) open: bool,
+    /// A TOML file that says the same things as flags and environment, which go before it.
+    #[arg(long, value_name = "FILE", env = "LACEWING_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArguments {
+    #[command(flatten)]
+    pub(crate) mesh: MeshArguments,
+    /// An address to listen on, host:port; port 0 asks for a free one. May be given several times.
+    #[arg(long, value_name = "ADDR", env = "LACEWING_LISTEN", value_delimiter = ',')]
+    pub(crate) listen: Vec<String>,
+    /// This node's identity (lacewing keygen). Without it the node is a new one at each start.
+    #[arg(long, value_name = "FILE", env = "LACEWING_KEY_FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// An action to serve. There is one to try things out with: `echo_sum`.
+    #[arg(long, value_name = "ACTION", env = "LACEWING_SERVE", value_delimiter = ',')]
+    pub(crate) serve: Vec<String>,
+}
+
+/// What a command needs that joins for a moment only.
+#[derive(Debug, Args)]
+pub(crate) struct VisitArguments {
+    #[command(flatten)]
+    pub(crate) mesh: MeshArguments,
+    /// The identity to use [default: a fresh one]. Never that of a node that is running: the newer instance takes its place.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// How long to wait in all, for example 500ms, 5s or 2m.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+    /// Print JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArguments {
+    /// What to call.
+    pub(crate) action: String,
+    /// The argument, as JSON.
+    #[arg(value_name = "JSON")]
+    pub(crate) argument: String,
+    #[command(flatten)]
+    pub(crate) visit: VisitArguments,
+    /// Call this node and no other: the 64 digits of its id.
+    #[arg(long, value_name = "NODE")]
+    pub(crate) to: Option<NodeId>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PeersArguments {
+    #[command(flatten)]
+    pub(crate) visit: VisitArguments,
+}

@@ -1,0 +1,21 @@
+//! What is printed for people and pipes.
+
+use std::io::{self, Write};
+
+use crate::failure::Failure;
+
+/// Prints one line. A reader that has gone away (`| head`) is no failure.
+pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    bytes(text.as_bytes()).and_then(|()| bytes(b"\n"))
+}
+
+/// Prints bytes as they are.
+pub(crate) fn bytes(data: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(data).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::operation(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

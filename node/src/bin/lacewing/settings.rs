@@ -1,0 +1,118 @@
+//! Flags, environment and file, put together: a flag goes before the environment, which goes before the file.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lacewing::crypto::RustCrypto;
+use lacewing::{Builder, Identity, NetworkKey, Node, PublicKey, Trust};
+use serde::Deserialize;
+
+use crate::arguments::MeshArguments;
+use crate::failure::Failure;
+use crate::incarnation::IncarnationFile;
+use crate::keyfile::{self, KeyKind};
+
+/// Where trust comes from, for the message that says that there is none.
+const TRUST_OPTIONS: &str = "give --network-key-file FILE (lacewing keygen --network makes one), --pin KEY, or --open, which \
+                             lets everybody in";
+
+/// The file. Paths in it start from where the file is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ConfigFile {
+    pub(crate) listen: Vec<String>,
+    pub(crate) peer: Vec<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) network: Option<String>,
+    pub(crate) network_key_file: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) pin: Vec<String>,
+    pub(crate) open: bool,
+    pub(crate) serve: Vec<String>,
+}
+
+impl ConfigFile {
+    /// The file that the arguments name, or an empty one.
+    pub(crate) fn load(path: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let shown = path.display();
+        let text = fs::read_to_string(path)
+            .map_err(|error| Failure::usage(format!("cannot read the configuration {shown}: {error}")))?;
+        let mut file: Self = toml::from_str(&text).map_err(|error| {
+            let line =
+                error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+            Failure::usage(format!("{shown}, line {line}: {}", error.message()))
+        })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for named in [&mut file.network_key_file, &mut file.key_file].into_iter().flatten() {
+            *named = folder.join(&*named);
+        }
+        Ok(file)
+    }
+}
+
+/// What was said first, of flag or environment, and of file.
+pub(crate) fn first(said: Vec<String>, file: Vec<String>) -> Vec<String> {
+    if said.is_empty() { file } else { said }
+}
+
+/// The builder that flags, environment and file ask for, and the peers that it will dial.
+pub(crate) fn builder(mesh: MeshArguments, file: &mut ConfigFile) -> Result<(Builder, Vec<String>), Failure> {
+    let mut builder = Node::builder();
+    if let Some(name) = mesh.name.or(file.name.take()) {
+        builder = builder.name(name);
+    }
+    if let Some(network) = mesh.network.or(file.network.take()) {
+        builder = builder.network(network);
+    }
+    // Trust is taken from one place as a whole, so that a flag can narrow or widen what a file says.
+    let said = mesh.open || !mesh.pin.is_empty() || mesh.network_key_file.is_some();
+    let trust = if said {
+        trust(mesh.open, &mesh.pin, mesh.network_key_file.as_deref())?
+    } else {
+        trust(file.open, &file.pin, file.network_key_file.as_deref())?
+    };
+    builder = builder.trust(trust);
+    let peers = first(mesh.peer, std::mem::take(&mut file.peer));
+    for peer in &peers {
+        builder = builder.peer(peer);
+    }
+    Ok((builder, peers))
+}
+
+fn trust(open: bool, pins: &[String], network_key_file: Option<&Path>) -> Result<Trust, Failure> {
+    if open && (!pins.is_empty() || network_key_file.is_some()) {
+        return Err(Failure::usage(
+            "open trust lets everybody in, so it cannot be combined with a network key or pins",
+        ));
+    }
+    let network_key = network_key_file
+        .map(|path| keyfile::read(path, KeyKind::Network).map(|key| NetworkKey::new(*key)))
+        .transpose()?;
+    let keys = pins.iter().map(|pin| parse_pin(pin)).collect::<Result<BTreeSet<_>, _>>()?;
+    match network_key {
+        _ if open => Ok(Trust::Open),
+        network_key if !keys.is_empty() => Ok(Trust::PinnedKeys { keys, network_key }),
+        Some(network_key) => Ok(Trust::NetworkKey(network_key)),
+        None => Err(Failure::usage(format!("no trust is configured: {TRUST_OPTIONS}"))),
+    }
+}
+
+fn parse_pin(text: &str) -> Result<PublicKey, Failure> {
+    text.parse().map_err(|error| {
+        Failure::usage(format!(
+            "the pin {text:?} is no public key ({error}); lacewing keygen prints the one of a new key file"
+        ))
+    })
+}
+
+/// Gives the builder the identity of a key file, in its next life.
+pub(crate) fn identity(builder: Builder, key_file: &Path) -> Result<(Builder, IncarnationFile), Failure> {
+    let secret = keyfile::read(key_file, KeyKind::Node)?;
+    let lives = IncarnationFile::beside(key_file);
+    let incarnation = lives.begin()?;
+    let identity = Identity::from_secret(*secret, Arc::new(RustCrypto));
+    Ok((builder.identity(identity).incarnation(incarnation), lives))
+}

@@ -1,0 +1,88 @@
+//! Joining a network for a moment.
+
+use std::time::Duration;
+
+use lacewing::{Code, Error, Event, Kind, Node, NodeId, PeerInfo, Timing};
+use tokio::time::{Instant, timeout_at};
+
+use crate::arguments::VisitArguments;
+use crate::failure::Failure;
+use crate::settings::{self, ConfigFile};
+
+/// How long the goodbye may take.
+const GOODBYE_WITHIN: Duration = Duration::from_millis(500);
+/// Pauses between dials stay short, so that a peer that starts later is found within the time-out.
+const BACKOFF_MS_MAX: u64 = 300;
+
+/// A node that is there for one operation.
+pub(crate) struct Visit {
+    pub(crate) node: Node,
+    /// When the user's patience ends.
+    pub(crate) deadline: Instant,
+    pub(crate) peer_count: usize,
+    addrs: String,
+}
+
+impl Visit {
+    /// Starts the node and begins to dial.
+    pub(crate) async fn begin(arguments: VisitArguments) -> Result<Self, Failure> {
+        let deadline = Instant::now() + arguments.timeout;
+        let mut file = ConfigFile::load(arguments.mesh.config.as_deref())?;
+        let (mut builder, peers) = settings::builder(arguments.mesh, &mut file)?;
+        if peers.is_empty() {
+            return Err(Failure::usage("no peer to dial: give --peer host:port"));
+        }
+        if let Some(key_file) = &arguments.key_file {
+            builder = settings::identity(builder, key_file)?.0;
+        }
+        let backoff_max = Duration::from_millis(BACKOFF_MS_MAX);
+        let timing = Timing { backoff_max, backoff_min: Duration::from_millis(50), ..Timing::default() };
+        let node = builder.timing(timing).start().await?;
+        Ok(Self { node, deadline, peer_count: peers.len(), addrs: peers.join(", ") })
+    }
+
+    /// Waits for this peer, or for any. Fails at once when a peer does not want us, since asking again does not help.
+    pub(crate) async fn peer(&self, wanted: Option<NodeId>) -> Result<PeerInfo, Error> {
+        let mut events = self.node.events();
+        let mut last_failure = "nobody answered".to_owned();
+        loop {
+            let found = self.node.peers().into_iter().find(|peer| wanted.is_none_or(|id| peer.node == id));
+            if let Some(peer) = found {
+                return Ok(peer);
+            }
+            match timeout_at(self.deadline, events.recv()).await {
+                Ok(Some(Event::LinkClosed { reason, remote_addr, .. })) => {
+                    let code = reason.code();
+                    if matches!(code, Code::HandshakeFailed | Code::Unauthenticated) {
+                        return Err(Error::new(code, format!("{remote_addr}: {}", reason.text())));
+                    }
+                    last_failure = format!("{remote_addr}: {}", reason.text());
+                }
+                Ok(Some(Event::DialFailed { addr, reason, .. })) => {
+                    last_failure = format!("{addr}: {reason:?}")
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return Err(Error::of_kind(Kind::Stopped, "the node was stopped")),
+                Err(_) => return Err(self.nobody(wanted, &last_failure)),
+            }
+        }
+    }
+
+    fn nobody(&self, wanted: Option<NodeId>, last_failure: &str) -> Error {
+        let who = wanted.map_or_else(|| "no peer".to_owned(), |id| format!("node {} not", id.short()));
+        Error::of_kind(
+            Kind::Unreachable,
+            format!("{who} reached at {} in time; last: {last_failure}", self.addrs),
+        )
+    }
+
+    /// What is left of the user's patience; never nothing, which would be a wrong argument.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+    }
+
+    /// Says goodbye.
+    pub(crate) async fn end(self) {
+        self.node.shutdown(GOODBYE_WITHIN).await;
+    }
+}
