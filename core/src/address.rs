@@ -35,7 +35,9 @@ pub enum AddressError {
     #[error("the port must be a number from 0 to 65535")]
     BadPort,
     /// The host is empty, too long or has characters that no host name has.
-    #[error("the host must be an IP address or a name of letters, digits, '-', '_' and '.', at most 253 characters")]
+    #[error(
+        "the host must be an IP address or a name of letters, digits, '-', '_' and '.', at most 253 characters"
+    )]
     BadHost,
     /// An IPv6 address without brackets.
     #[error("an IPv6 address needs brackets: [::1]:7400")]

@@ -20,6 +20,7 @@ pub mod crypto;
 pub mod delivery;
 pub mod engine;
 pub mod identity;
+mod inject;
 pub mod link;
 pub mod machine;
 pub mod membership;

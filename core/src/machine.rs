@@ -1,10 +1,14 @@
 //! What every machine of the engine is: inputs in, outputs out, a timer, and nothing else.
 
+use alloc::collections::BTreeMap;
 use core::fmt;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
+pub(crate) use crate::inject::injected;
+#[cfg(lacewing_inject)]
+pub use crate::inject::{BUGS, Bug};
 use crate::time::Instant;
 
 /// One noun of the protocol as a state machine.
@@ -34,6 +38,8 @@ pub struct Cx<'a> {
     pub now: Instant,
     /// Where coverage marks go, and whom fault sites ask.
     pub trace: &'a mut dyn Trace,
+    /// What operators see: how often each noteworthy thing happened.
+    pub counters: &'a mut Counters,
 }
 
 impl Cx<'_> {
@@ -41,11 +47,28 @@ impl Cx<'_> {
     pub fn mark(&mut self, name: &'static str) {
         self.trace.mark(name);
     }
+
+    /// Counts something that an operator wants to know of, and marks it too.
+    pub fn count(&mut self, name: &'static str) {
+        self.trace.mark(name);
+        *self.counters.0.entry(name).or_insert(0) += 1;
+    }
 }
 
 impl fmt::Debug for Cx<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cx").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// Monotonic counters by name. They are for what should be rare; hot paths count in fields of their own.
+#[derive(Clone, Debug, Default)]
+pub struct Counters(BTreeMap<&'static str, u64>);
+
+impl Counters {
+    /// Every counter that has ever counted, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.0.iter().map(|(name, count)| (*name, *count))
     }
 }
 
@@ -67,27 +90,26 @@ pub trait Trace: Send {
     }
 }
 
+impl<T: Trace + ?Sized> Trace for alloc::boxed::Box<T> {
+    fn mark(&mut self, name: &'static str) {
+        (**self).mark(name);
+    }
+
+    fn fault(&mut self, site: &'static str) -> bool {
+        (**self).fault(site)
+    }
+
+    #[cfg(lacewing_inject)]
+    fn inject(&mut self, bug: &'static str) -> bool {
+        (**self).inject(bug)
+    }
+}
+
 /// A trace that looks away.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoTrace;
 
 impl Trace for NoTrace {}
-
-/// `injected!(cx, "bug-name")`: whether a named bug is switched on. A constant `false` outside simulation builds.
-macro_rules! injected {
-    ($cx:expr, $bug:literal) => {{
-        #[cfg(lacewing_inject)]
-        {
-            $cx.trace.inject($bug)
-        }
-        #[cfg(not(lacewing_inject))]
-        {
-            let _ = &$cx;
-            false
-        }
-    }};
-}
-pub(crate) use injected;
 
 /// Each machine draws from its own stream of the seed, so that a new draw in one shifts no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

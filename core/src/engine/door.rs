@@ -1,24 +1,20 @@
 //! The engine's door: everything that goes in, and everything that comes out.
 
-use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 
 use crate::address::Address;
 use crate::code::{CloseReason, Error};
-use crate::identity::{Incarnation, NodeId, NodeLabel};
+use crate::identity::{Incarnation, NodeId};
 use crate::time::Instant;
 use crate::wire::path::ActionPath;
 
+pub use crate::delivery::ServeError;
 pub use crate::delivery::{Call, Caller, Codec, OpId, Payload, RequestId, Target};
-pub use crate::membership::{DialFailure, DialId, DownReason};
-
-/// A byte stream that the driver opened or accepted. The driver chooses the number and never uses it twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(pub u64);
+pub use crate::link::LinkId;
+pub use crate::membership::{DialFailure, DialId, DownReason, PeerInfo};
 
 /// What the driver tells the engine.
 #[derive(Debug)]
@@ -178,25 +174,6 @@ pub enum Event {
     Stopped,
 }
 
-/// A neighbour.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerInfo {
-    /// Who it is.
-    pub node: NodeId,
-    /// Which of its lives.
-    pub incarnation: Incarnation,
-    /// What people call it.
-    pub label: NodeLabel,
-    /// Where it says that it can be dialled.
-    pub addrs: Vec<Address>,
-    /// The link that calls use.
-    pub link: LinkId,
-    /// The other end of that link.
-    pub remote_addr: SocketAddr,
-    /// Whether nothing was heard from it for some intervals.
-    pub suspect: bool,
-}
-
 /// A bug of the driver, never of a peer. The input had no effect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misuse {
@@ -225,23 +202,6 @@ pub enum Lifecycle {
     Draining,
     /// Has ended; every command is refused.
     Stopped,
-}
-
-/// Why an action cannot be served.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ServeError {
-    /// The path is no valid action path.
-    #[error("{0}")]
-    Path(String),
-    /// It is served already.
-    #[error("the action {0:?} is served already")]
-    Duplicate(String),
-    /// The limit on actions was reached.
-    #[error("this node serves {0} actions already, the limit")]
-    TooMany(usize),
-    /// The node is draining or stopped.
-    #[error("the node is stopping")]
-    Stopping,
 }
 
 /// One bounded thing: how much of it there is, and how much there may be.

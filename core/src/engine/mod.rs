@@ -5,121 +5,418 @@
 //! and look at [`Engine::poll_timeout`].
 
 mod door;
+#[cfg(test)]
+mod tests;
+mod wiring;
 
 use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 pub use door::*;
 
 use crate::address::Address;
-use crate::code::Error;
+use crate::code::{CloseReason, Code, Error};
 use crate::config::Config;
+use crate::delivery::{self, Delivery};
 use crate::identity::{Identity, Incarnation, NodeId};
-use crate::machine::Trace;
+use crate::link::{self, Links};
+use crate::machine::{Counters, Cx, Machine, RandomDomain, Trace, random_stream};
+use crate::membership::{self, Membership};
 use crate::time::Instant;
 use crate::wire::path::ActionPath;
 
 /// The protocol of one node, without any I/O.
+///
+/// Two engines, one thread, no network: the bytes that one transmits are handed to the other.
+///
+/// ```
+/// use std::sync::Arc;
+/// use bytes::BytesMut;
+/// use lacewing_core::crypto::RustCrypto;
+/// use lacewing_core::engine::{Call, Event, Input, LinkId, Output, Target};
+/// use lacewing_core::{Config, Engine, Identity, Incarnation, Instant, Limits, NoTrace, Timing, Trust};
+///
+/// let engine = |name: u8| {
+///     let config = Arc::new(Config {
+///         network: "example".parse().unwrap(),
+///         trust: Trust::Open,
+///         label: "node@example".parse().unwrap(),
+///         listen: Vec::new(),
+///         limits: Limits::default(),
+///         timing: Timing::default(),
+///         crypto: Arc::new(RustCrypto),
+///     });
+///     let identity = Identity::from_secret([name; 32], Arc::new(RustCrypto));
+///     Engine::new(config, identity, Incarnation::new(1), Instant::ZERO, [name; 32], NoTrace)
+/// };
+/// let mut nodes = [engine(1), engine(2)];
+/// let now = Instant::from_millis(1);
+/// nodes[1].serve(now, "greet").unwrap();
+/// nodes[0].connect(now, "b.example:7400".parse().unwrap()).unwrap();
+///
+/// let (link, mut answer) = (LinkId(1), None);
+/// while answer.is_none() {
+///     for side in [0, 1] {
+///         while let Some(output) = nodes[side].poll_output() {
+///             match output {
+///                 Output::Dial { dial, .. } => {
+///                     for (node, dial) in [(0, Some(dial)), (1, None)] {
+///                         let remote_addr = "127.0.0.1:7400".parse().unwrap();
+///                         nodes[node].handle_input(now, Input::LinkUp { link, dial, remote_addr }).unwrap();
+///                         nodes[node].handle_input(now, Input::Credit { link, bytes: 1 << 20 }).unwrap();
+///                     }
+///                 }
+///                 Output::Transmit { data, .. } => {
+///                     let data = BytesMut::from(&data[..]);
+///                     nodes[1 - side].handle_input(now, Input::Received { link, data }).unwrap();
+///                 }
+///                 Output::Event(Event::PeerUp(peer)) if side == 0 => {
+///                     let target = Target::Node(peer.node);
+///                     let call = Call { target, action: "greet", payload: "hi".into(), timeout: None };
+///                     nodes[0].call(now, call).unwrap();
+///                 }
+///                 Output::Event(Event::Request { request, .. }) => {
+///                     nodes[1].reply(now, request, Ok("hi yourself".into()));
+///                 }
+///                 Output::Event(Event::CallDone { result, .. }) => answer = Some(result),
+///                 _ => {}
+///             }
+///         }
+///     }
+/// }
+/// assert_eq!(answer.unwrap().unwrap().data, "hi yourself");
+/// ```
 pub struct Engine {
-    _skeleton: (),
+    config: Arc<Config>,
+    node_id: NodeId,
+    now: Instant,
+    lifecycle: Lifecycle,
+    /// By when a draining node stops, whatever is still open.
+    stop_by: Instant,
+    links: Links,
+    membership: Membership,
+    delivery: Delivery,
+    outputs: VecDeque<Output>,
+    closed: BTreeMap<CloseReason, u64>,
+    counters: Counters,
+    trace: Box<dyn Trace>,
 }
 
-#[allow(unused_variables, clippy::todo, missing_docs)]
 impl Engine {
+    /// An engine at its start. `incarnation` must be higher than any that this identity has had; `seed` must come from the
+    /// system's entropy in production and never be used twice, because keys are drawn from it.
     pub fn new(
         config: Arc<Config>,
         identity: Identity,
         incarnation: Incarnation,
         now: Instant,
         seed: [u8; 32],
-        trace: Box<dyn Trace>,
+        trace: impl Trace + 'static,
     ) -> Self {
-        todo!()
+        let node_id = identity.node_id();
+        let own = Caller { node: node_id, incarnation };
+        let membership_rng = random_stream(&seed, RandomDomain::Membership);
+        Self {
+            links: Links::new(config.clone(), identity, incarnation, seed),
+            membership: Membership::new(config.clone(), node_id, incarnation, membership_rng),
+            delivery: Delivery::new(config.clone(), own),
+            config,
+            node_id,
+            now,
+            lifecycle: Lifecycle::Running,
+            stop_by: Instant::NEVER,
+            outputs: VecDeque::new(),
+            closed: BTreeMap::new(),
+            counters: Counters::default(),
+            trace: Box::new(trace),
+        }
     }
 
     // --- inputs
+
+    /// Tells the engine what happened outside. An error is a bug of the driver, never of a peer.
     pub fn handle_input(&mut self, now: Instant, input: Input) -> Result<(), Misuse> {
-        todo!()
+        self.set_now(now)?;
+        match input {
+            Input::LinkUp { link, dial, remote_addr } => self.link_up(link, dial, remote_addr)?,
+            Input::DialFailed { dial, reason } => {
+                if !self.membership.was_dial_asked(dial) {
+                    return Err(Misuse::UnknownDial(dial));
+                }
+                self.tell_membership(membership::In::DialFailed { dial, reason });
+            }
+            Input::LinkDown { link } => self.tell_links(link::In::Down { link }),
+            Input::Received { link, data } => self.tell_links(link::In::Received { link, data }),
+            Input::Credit { link, bytes } => self.tell_links(link::In::TransportCredit { link, bytes }),
+        }
+        self.settle();
+        Ok(())
     }
+
+    fn link_up(
+        &mut self,
+        link: LinkId,
+        dial: Option<DialId>,
+        remote_addr: core::net::SocketAddr,
+    ) -> Result<(), Misuse> {
+        if self.links.contains(link) {
+            return Err(Misuse::LinkIdReused(link));
+        }
+        if let Some(dial) = dial.filter(|dial| !self.membership.was_dial_asked(*dial)) {
+            return Err(Misuse::UnknownDial(dial));
+        }
+        self.tell_membership(membership::In::StreamUp { link, dial, remote_addr });
+        Ok(())
+    }
+
+    /// Does what is due. Early and repeated calls are harmless.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Misuse> {
-        todo!()
+        self.set_now(now)?;
+        let mut cx = Cx { now, trace: &mut *self.trace, counters: &mut self.counters };
+        self.delivery.on_timeout(&mut cx);
+        self.links.on_timeout(&mut cx);
+        self.membership.on_timeout(&mut cx);
+        self.settle();
+        if self.lifecycle == Lifecycle::Draining && now >= self.stop_by {
+            self.abandon();
+        }
+        Ok(())
+    }
+
+    fn set_now(&mut self, now: Instant) -> Result<(), Misuse> {
+        if now < self.now {
+            return Err(Misuse::TimeWentBack { now, last: self.now });
+        }
+        self.now = now;
+        Ok(())
     }
 
     // --- outputs
+
+    /// The next thing that the driver must do or pass on, in the order in which they came to be. Drain it after every input
+    /// and command: what has been queued on links since then is put into records only now, as many frames to a record as
+    /// fit.
     pub fn poll_output(&mut self) -> Option<Output> {
-        todo!()
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return Some(output);
+            }
+            self.flush();
+            if self.outputs.is_empty() {
+                self.finish_when_drained();
+            }
+            if self.outputs.is_empty() {
+                return None;
+            }
+        }
     }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        todo!()
+        self.next_timeout().map(|(at, _)| at)
     }
+
     /// Which machine asked to be woken.
     pub fn timeout_reason(&self) -> Option<&'static str> {
-        todo!()
+        self.next_timeout().map(|(_, who)| who)
     }
+
+    fn next_timeout(&self) -> Option<(Instant, &'static str)> {
+        let stop = (self.lifecycle == Lifecycle::Draining).then_some(self.stop_by);
+        [
+            (self.delivery.timeout(), "delivery"),
+            (self.links.timeout(), "link"),
+            (self.membership.timeout(), "membership"),
+            (stop, "engine"),
+        ]
+        .into_iter()
+        .filter_map(|(at, who)| Some((at?, who)))
+        .min()
+    }
+
     /// Read back-pressure: whether the driver should go on reading from this link.
     pub fn wants_input(&self, link: LinkId) -> bool {
-        todo!()
+        self.links.wants_input(link)
     }
 
     // --- commands
-    /// Dials this address for ever (with back-off) until `disconnect`.
+
+    /// Dials this address for ever, with back-off, until [`disconnect`](Self::disconnect). Doing it again changes nothing.
     pub fn connect(&mut self, now: Instant, addr: Address) -> Result<(), Error> {
-        todo!()
+        self.advance(now);
+        let limit = self.config.limits.configured_peers_max;
+        if self.lifecycle != Lifecycle::Running {
+            return Err(Error::of_kind(crate::Kind::Stopped, "this node is stopping"));
+        }
+        if addr.is_unspecified() || addr.port() == 0 {
+            let text = alloc::format!("{addr} cannot be dialled: name a host and a port other than 0");
+            return Err(Error::new(Code::InvalidArgument, text));
+        }
+        if self.membership.configured_len() >= limit {
+            let text = alloc::format!("{limit} addresses are configured already, the limit");
+            return Err(Error::new(Code::ResourceExhausted, text));
+        }
+        self.tell_membership(membership::In::Connect { addr });
+        self.settle();
+        Ok(())
     }
+
+    /// Dials this address no more. Links that exist stay. `false` if it was not configured.
     pub fn disconnect(&mut self, now: Instant, addr: &Address) -> bool {
-        todo!()
+        self.advance(now);
+        self.membership.disconnect(addr)
     }
+
+    /// Starts to serve an action.
     pub fn serve(&mut self, now: Instant, action: &str) -> Result<Arc<ActionPath>, ServeError> {
-        todo!()
+        self.advance(now);
+        self.delivery.serve(action)
     }
+
+    /// Serves an action no more. Requests that were handed over may still be answered. `false` if it was not served.
     pub fn unserve(&mut self, now: Instant, action: &str) -> bool {
-        todo!()
+        self.advance(now);
+        self.delivery.unserve(action)
     }
-    /// Starts a call. `Err` is its one outcome (refused at once); `Ok` promises exactly one `Event::CallDone`.
-    pub fn call(&mut self, now: Instant, call: Call) -> Result<OpId, Error> {
-        todo!()
+
+    /// Starts a call. An error is its one outcome: it was refused at once and nothing was sent. `Ok` promises exactly one
+    /// [`Event::CallDone`].
+    pub fn call(&mut self, now: Instant, call: Call<'_>) -> Result<OpId, Error> {
+        self.advance(now);
+        let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
+        let started = self.delivery.call(&mut cx, call);
+        self.settle();
+        started
     }
-    /// Cancels a call: its outcome is `Cancelled`, unless another came first.
+
+    /// Cancels a call: its outcome is `Cancelled`, unless it had another before.
     pub fn cancel(&mut self, now: Instant, op: OpId) {
-        todo!()
+        self.advance(now);
+        let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
+        self.delivery.cancel(&mut cx, op);
+        self.settle();
     }
+
     /// Answers a request. `false`: nobody waits for it any more (cancelled, late, link lost), or it was answered before.
     pub fn reply(&mut self, now: Instant, request: RequestId, result: Result<Payload, Error>) -> bool {
-        todo!()
+        self.advance(now);
+        let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
+        let waited_for = self.delivery.reply(&mut cx, request, result);
+        self.settle();
+        waited_for
     }
-    /// Closes one link (tests, administration). It may be dialled again.
+
+    /// Closes one link, for tests and administration. It may be dialled again.
     pub fn close_link(&mut self, now: Instant, link: LinkId) {
-        todo!()
+        self.advance(now);
+        self.tell_links(link::In::Close { link, reason: CloseReason::LocalClose, stale: None });
+        self.settle();
     }
-    /// Refuses new work, finishes what it has, says goodbye by `deadline`; ends in `Event::Stopped`.
+
+    /// Refuses new work, finishes what it has and says goodbye, by `deadline` at the latest. Ends in [`Event::Stopped`].
     pub fn shutdown(&mut self, now: Instant, deadline: Instant) {
-        todo!()
+        self.advance(now);
+        if self.lifecycle == Lifecycle::Stopped {
+            return;
+        }
+        self.stop_by = self.stop_by.min(deadline);
+        if self.lifecycle == Lifecycle::Running {
+            self.lifecycle = Lifecycle::Draining;
+            self.tell_delivery(delivery::In::Stop);
+            self.tell_membership(membership::In::Leave);
+            self.settle();
+        }
+    }
+
+    /// Commands come from the same driver as inputs; one that is told an older time simply acts now.
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    // --- the end
+
+    /// Stops once nothing is open, every queue is empty, and nobody has to be told anything.
+    fn finish_when_drained(&mut self) {
+        if self.lifecycle == Lifecycle::Draining && self.delivery.is_idle() && self.links.is_drained() {
+            self.finish();
+        }
+    }
+
+    /// The time to drain is over: what is open fails, and is told so.
+    fn abandon(&mut self) {
+        self.tell_delivery(delivery::In::Abandon);
+        self.settle();
+        self.flush();
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        self.tell_membership(membership::In::CloseAll);
+        self.settle();
+        debug_assert!(self.links.is_empty(), "a stopped node has no links");
+        self.lifecycle = Lifecycle::Stopped;
+        self.outputs.push_back(Output::Event(Event::Stopped));
     }
 
     // --- getters
+
+    /// Who this node is.
     pub fn node_id(&self) -> NodeId {
-        todo!()
+        self.node_id
     }
+
+    /// Which of its lives.
     pub fn incarnation(&self) -> Incarnation {
-        todo!()
+        self.membership.incarnation()
     }
+
+    /// What it was told at its start.
     pub fn config(&self) -> &Arc<Config> {
-        todo!()
+        &self.config
     }
+
+    /// How far it is in its life.
     pub fn lifecycle(&self) -> Lifecycle {
-        todo!()
+        self.lifecycle
     }
-    /// Neighbours in the order of their ids.
+
+    /// Its neighbours, in the order of their ids.
     pub fn peers(&self) -> Vec<PeerInfo> {
-        todo!()
+        self.membership.peers()
     }
+
     /// Every bounded table and queue, with its cap.
     pub fn gauges(&self) -> Vec<Gauge> {
-        todo!()
+        let mut gauges = Vec::new();
+        let mut add =
+            |name, value, cap, zero_when_quiet| gauges.push(Gauge { name, value, cap, zero_when_quiet });
+        self.delivery.gauges(&mut add);
+        self.links.gauges(&mut add);
+        self.membership.gauges(&mut add);
+        gauges
     }
-    /// Monotonic counters by name: `link.closed.record_rejected`, `delivery.late_reply`, ... Sorted by name.
-    pub fn counters(&self) -> Vec<(&'static str, u64)> {
-        todo!()
+
+    /// Monotonic counters by name, sorted: `link.closed.record_rejected`, `delivery.late_reply`, ...
+    pub fn counters(&self) -> Vec<(String, u64)> {
+        let closed =
+            self.closed.iter().map(|(reason, count)| (alloc::format!("link.closed.{reason}"), *count));
+        let mut all: Vec<_> =
+            self.counters.iter().map(|(name, count)| (name.to_string(), count)).chain(closed).collect();
+        all.sort();
+        all
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("node", &self.node_id)
+            .field("now", &self.now)
+            .field("lifecycle", &self.lifecycle)
+            .finish_non_exhaustive()
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! Nothing here knows a connection or a key; everything is a plain function of bytes.
 
+pub mod body;
 pub mod cbor;
+pub mod frame;
+pub mod framing;
 pub mod path;
+pub mod payload;
 
 use core::fmt;
 

@@ -1,0 +1,449 @@
+//! Calls and replies: who waits for what, who works on what, and that each ends exactly once.
+//!
+//! `call` is the caller's side, `serve` the other one. Both sides of a local call run through the same two files.
+
+mod call;
+mod deadlines;
+mod dedup;
+mod reassembly;
+mod sequence_map;
+mod serve;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use self::call::PendingCall;
+use self::deadlines::Deadlines;
+use self::dedup::DedupWindow;
+use self::sequence_map::SequenceMap;
+pub use self::serve::ServeError;
+use self::serve::{Inbound, ServedRequest};
+use crate::code::{CloseReason, Error};
+use crate::config::Config;
+use crate::identity::{Incarnation, NodeId};
+use crate::link::{LinkId, Message};
+use crate::machine::{Cx, Machine};
+use crate::time::Instant;
+use crate::wire::frame::{FrameHeader, FrameType, HEADER_LEN};
+use crate::wire::path::ActionPath;
+pub use crate::wire::payload::{Codec, Payload};
+
+/// One call of this node, from `Engine::call` to `Event::CallDone`. It is also the call's sequence number on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpId(pub u64);
+
+/// One request that this node serves, from `Event::Request` to `Engine::reply` or `Event::RequestCancelled`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// Whom a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// This node if it serves the action, else its neighbours one after the other, in the order of their ids, until
+    /// one serves it. `NotFound` where none does.
+    Any,
+    /// This node or neighbour and no other.
+    Node(NodeId),
+}
+
+/// What is called, where, with what, for how long.
+#[derive(Clone, Debug)]
+pub struct Call<'a> {
+    /// Whom it is for.
+    pub target: Target,
+    /// The action's path.
+    pub action: &'a str,
+    /// The argument.
+    pub payload: Payload,
+    /// How long the caller waits; `None` takes the configured default. Zero is `InvalidArgument`.
+    pub timeout: Option<Duration>,
+}
+
+/// Who calls, as proved by the session's handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The calling node; this node's own id for a local call.
+    pub node: NodeId,
+    /// Which of its lives.
+    pub incarnation: Incarnation,
+}
+
+/// What delivery is told.
+#[derive(Debug)]
+pub(crate) enum In {
+    /// A neighbour's link can carry calls.
+    Bind { link: LinkId, peer: Caller, message_bytes_max: usize },
+    /// New calls to this node go over this link.
+    Prefer { node: NodeId, link: LinkId },
+    /// No new calls go to this node, though its links still finish what they have.
+    Unlist { node: NodeId },
+    /// Another link replaces this one: say when it is idle.
+    Retire { link: LinkId },
+    /// The link is gone.
+    LinkLost { link: LinkId, reason: CloseReason },
+    /// A frame of a call arrived.
+    Frame { link: LinkId, header: FrameHeader, body: Bytes },
+    /// The first byte of this call is on its way: from now on it may be executed.
+    Started { link: LinkId, id: u64 },
+    /// So many payload bytes have left the link's queue.
+    Flushed { link: LinkId, bytes: usize },
+    /// The node took a new incarnation.
+    Reincarnated { incarnation: Incarnation },
+    /// Refuse new work from both sides.
+    Stop,
+    /// End everything that is still open.
+    Abandon,
+}
+
+/// What delivery gives.
+#[derive(Debug)]
+pub(crate) enum Out {
+    /// Send this.
+    Send { link: LinkId, message: Message },
+    /// Nobody waits for this call any more: take it out of the queue, or tell the peer.
+    Withdraw { link: LinkId, id: u64 },
+    /// Nobody waits for this reply any more.
+    WithdrawReply { link: LinkId, id: u64 },
+    /// The peer may send so many bytes more.
+    Consumed { link: LinkId, bytes: usize },
+    /// A retiring link has nothing left to do.
+    Idle { link: LinkId },
+    /// The peer broke the rules.
+    Violation { link: LinkId, reason: CloseReason },
+    /// A call has its outcome.
+    CallDone { op: OpId, result: Result<Payload, Error> },
+    /// An action is called.
+    Request {
+        request: RequestId,
+        caller: Caller,
+        action: Arc<ActionPath>,
+        payload: Payload,
+        deadline: Instant,
+    },
+    /// Nobody waits for this answer any more.
+    RequestCancelled { request: RequestId },
+    /// There is room again after `Backpressure`.
+    Writable { node: NodeId },
+}
+
+/// The machine.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    config: Arc<Config>,
+    own: Caller,
+    stopping: bool,
+    actions: BTreeMap<ActionPath, Arc<ActionPath>>,
+    /// Paths that were called lately, so that a repeated call neither parses nor allocates.
+    called: BTreeMap<ActionPath, Arc<ActionPath>>,
+    calls: SequenceMap<PendingCall>,
+    call_deadlines: Deadlines,
+    local_calls: usize,
+    last_op: u64,
+    requests: SequenceMap<ServedRequest>,
+    request_deadlines: Deadlines,
+    last_request: u64,
+    links: BTreeMap<LinkId, LinkState>,
+    /// The link that new calls to a neighbour take.
+    neighbours: BTreeMap<NodeId, LinkId>,
+    origins: BTreeMap<NodeId, Origin>,
+    /// Origins by age, oldest first.
+    origin_order: VecDeque<NodeId>,
+    out: VecDeque<Out>,
+}
+
+/// What delivery knows of a link.
+#[derive(Debug)]
+struct LinkState {
+    peer: Caller,
+    message_bytes_max: usize,
+    /// Our calls that wait for an answer on this link.
+    pending_calls: usize,
+    /// The peer's calls on this link, by their sequence numbers.
+    inbound: SequenceMap<Inbound>,
+    /// Bytes of half-received requests and replies.
+    reassembly_bytes: usize,
+    /// Bytes of requests that were handed to handlers and are not answered.
+    backlog_bytes: usize,
+    /// Credit that is held back until the backlog shrinks.
+    credit_withheld: usize,
+    /// Payload bytes in the link's queue.
+    queued_bytes: usize,
+    /// Whether a call was refused for lack of room, so that `Writable` is due.
+    refused: bool,
+    retiring: bool,
+}
+
+/// What has been seen of one node's calls, whatever link they came by.
+#[derive(Debug)]
+struct Origin {
+    incarnation: Incarnation,
+    window: DedupWindow,
+}
+
+impl Delivery {
+    pub(crate) fn new(config: Arc<Config>, own: Caller) -> Self {
+        Self {
+            config,
+            own,
+            stopping: false,
+            actions: BTreeMap::new(),
+            called: BTreeMap::new(),
+            calls: SequenceMap::new(),
+            call_deadlines: Deadlines::default(),
+            local_calls: 0,
+            last_op: 0,
+            requests: SequenceMap::new(),
+            request_deadlines: Deadlines::default(),
+            last_request: 0,
+            links: BTreeMap::new(),
+            neighbours: BTreeMap::new(),
+            origins: BTreeMap::new(),
+            origin_order: VecDeque::new(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Whether no call waits and no request is being served.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.calls.len() == 0 && self.requests.len() == 0
+    }
+
+    /// Every table with its cap, summed over links where it is kept for each.
+    pub(crate) fn gauges(&self, mut gauge: impl FnMut(&'static str, usize, usize, bool)) {
+        let limits = &self.config.limits;
+        let links = self.links.len();
+        let most = |f: fn(&LinkState) -> usize| self.links.values().map(f).max().unwrap_or(0);
+        let pending_max = limits.pending_calls_per_link_max;
+        gauge("delivery.calls", self.calls.len(), (links + 1) * pending_max, true);
+        gauge(
+            "delivery.calls_per_link",
+            most(|link| link.pending_calls).max(self.local_calls),
+            pending_max,
+            true,
+        );
+        gauge(
+            "delivery.requests_per_link",
+            most(|link| link.inbound.len()),
+            limits.pending_requests_per_link_max,
+            true,
+        );
+        gauge(
+            "delivery.requests",
+            self.requests.len(),
+            links * limits.pending_requests_per_link_max + pending_max,
+            true,
+        );
+        gauge(
+            "delivery.reassembly_bytes_per_link",
+            most(|link| link.reassembly_bytes),
+            limits.reassembly_bytes_per_link_max,
+            true,
+        );
+        gauge(
+            "delivery.queued_bytes_per_link",
+            most(|link| link.queued_bytes),
+            // Answers are queued whatever the limit says: their number is bounded, and refusing one would be a lie.
+            usize::MAX,
+            true,
+        );
+        gauge("delivery.backlog_bytes_per_link", most(|link| link.backlog_bytes), usize::MAX, true);
+        gauge("delivery.origins", self.origins.len(), limits.remembered_peers_max, false);
+        gauge("delivery.actions", self.actions.len(), limits.actions_max, false);
+        let deadlines_max = |live: usize| 64.max(4 * live) + 1;
+        gauge("delivery.call_deadlines", self.call_deadlines.len(), deadlines_max(self.calls.len()), false);
+        gauge(
+            "delivery.request_deadlines",
+            self.request_deadlines.len(),
+            deadlines_max(self.requests.len()),
+            false,
+        );
+    }
+
+    fn bind(&mut self, link: LinkId, peer: Caller, message_bytes_max: usize) {
+        let state = LinkState {
+            peer,
+            message_bytes_max,
+            pending_calls: 0,
+            inbound: SequenceMap::new(),
+            reassembly_bytes: 0,
+            backlog_bytes: 0,
+            credit_withheld: 0,
+            queued_bytes: 0,
+            refused: false,
+            retiring: false,
+        };
+        let unbound = self.links.insert(link, state).is_none();
+        debug_assert!(unbound, "{link:?} is bound twice");
+        let fresh = Origin { incarnation: peer.incarnation, window: DedupWindow::new() };
+        match self.origins.get_mut(&peer.node) {
+            // Another life numbers its calls anew.
+            Some(origin) if origin.incarnation != peer.incarnation => *origin = fresh,
+            Some(_) => {}
+            None => self.remember(peer.node, fresh),
+        }
+    }
+
+    /// Keeps an origin's window, forgetting the oldest of those that have no link when there are too many.
+    fn remember(&mut self, node: NodeId, origin: Origin) {
+        let surplus = (self.origins.len() + 1).saturating_sub(self.config.limits.remembered_peers_max);
+        for _ in 0..surplus.min(self.origin_order.len()) {
+            let linked = |node: &NodeId| self.links.values().any(|link| link.peer.node == *node);
+            let Some(position) = self.origin_order.iter().position(|node| !linked(node)) else { break };
+            if let Some(oldest) = self.origin_order.remove(position) {
+                self.origins.remove(&oldest);
+            }
+        }
+        self.origins.insert(node, origin);
+        self.origin_order.push_back(node);
+    }
+
+    /// The link is gone: every call on it has its outcome now, and nobody waits for what is being served to it.
+    fn link_lost(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: CloseReason) {
+        let Some(state) = self.links.remove(&link) else { return };
+        self.neighbours.retain(|_, preferred| *preferred != link);
+        for (_, inbound) in state.inbound.iter() {
+            if let Inbound::Serving { request } = inbound {
+                cx.mark("delivery.request_orphaned");
+                self.drop_request(*request);
+                self.out.push_back(Out::RequestCancelled { request: *request });
+            }
+        }
+        self.fail_calls_of(cx, link, reason);
+    }
+
+    fn frame(&mut self, cx: &mut Cx<'_>, link: LinkId, header: FrameHeader, body: &Bytes) {
+        if !self.links.contains_key(&link) {
+            return;
+        }
+        let taken = HEADER_LEN + body.len();
+        let result = match header.frame_type {
+            FrameType::Request => self.request_frame(cx, link, header, body),
+            FrameType::RequestMore => self.request_more_frame(cx, link, header, body),
+            FrameType::Reply => self.reply_frame(cx, link, header, body),
+            FrameType::ReplyMore => self.reply_more_frame(cx, link, header, body),
+            FrameType::Error => self.error_frame(cx, link, header.id, body),
+            FrameType::Cancel => self.cancel_frame(cx, link, header.id, body),
+            FrameType::Identity
+            | FrameType::Hello
+            | FrameType::KeepAlive
+            | FrameType::Credit
+            | FrameType::Goodbye
+            | FrameType::Rekey
+            | FrameType::Stale
+            | FrameType::Skippable(_) => Err(CloseReason::UnexpectedFrame),
+        };
+        match result {
+            Ok(()) if header.frame_type.uses_credit() => self.return_credit(cx, link, taken),
+            Ok(()) => {}
+            Err(reason) => self.out.push_back(Out::Violation { link, reason }),
+        }
+    }
+
+    /// Gives credit back for bytes that were taken, or holds it while handlers are behind.
+    fn return_credit(&mut self, cx: &mut Cx<'_>, link: LinkId, bytes: usize) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        state.credit_withheld += bytes;
+        if state.backlog_bytes > self.config.limits.link_window_bytes as usize {
+            cx.mark("delivery.credit_withheld");
+            return;
+        }
+        let bytes = core::mem::take(&mut state.credit_withheld);
+        if bytes > 0 && !crate::machine::injected!(cx, "credit-leak") {
+            self.out.push_back(Out::Consumed { link, bytes });
+        }
+    }
+
+    fn flushed(&mut self, cx: &mut Cx<'_>, link: LinkId, bytes: usize) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        debug_assert!(state.queued_bytes >= bytes, "more left the queue of {link:?} than went in");
+        state.queued_bytes = state.queued_bytes.saturating_sub(bytes);
+        self.announce_room(cx, link);
+    }
+
+    /// Says `Writable` once there is room again after a refusal.
+    fn announce_room(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let limits = &self.config.limits;
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let room = state.queued_bytes <= limits.queued_bytes_per_link_max / 2
+            && state.pending_calls <= limits.pending_calls_per_link_max / 2;
+        if state.refused && room {
+            cx.mark("delivery.writable_again");
+            state.refused = false;
+            let node = state.peer.node;
+            self.out.push_back(Out::Writable { node });
+        }
+    }
+
+    fn send(&mut self, link: LinkId, message: Message) {
+        if let Some(state) = self.links.get_mut(&link) {
+            state.queued_bytes += message.payload_len();
+            self.out.push_back(Out::Send { link, message });
+        }
+    }
+
+    /// Says `Idle` when a retiring link has nothing left to do.
+    fn check_idle(&mut self, link: LinkId) {
+        let Some(state) = self.links.get(&link) else { return };
+        if state.retiring && state.pending_calls == 0 && state.inbound.len() == 0 {
+            self.out.push_back(Out::Idle { link });
+        }
+    }
+}
+
+impl Machine for Delivery {
+    type In = In;
+    type Out = Out;
+
+    fn handle(&mut self, cx: &mut Cx<'_>, input: In) {
+        match input {
+            In::Bind { link, peer, message_bytes_max } => self.bind(link, peer, message_bytes_max),
+            In::Prefer { node, link } => {
+                self.neighbours.insert(node, link);
+                if let Some(state) = self.links.get_mut(&link) {
+                    state.retiring = false;
+                }
+            }
+            In::Unlist { node } => {
+                self.neighbours.remove(&node);
+            }
+            In::Retire { link } => {
+                if let Some(state) = self.links.get_mut(&link) {
+                    state.retiring = true;
+                }
+                self.check_idle(link);
+            }
+            In::LinkLost { link, reason } => self.link_lost(cx, link, reason),
+            In::Frame { link, header, body } => self.frame(cx, link, header, &body),
+            In::Started { link, id } => self.started(link, id),
+            In::Flushed { link, bytes } => self.flushed(cx, link, bytes),
+            In::Reincarnated { incarnation } => self.own.incarnation = incarnation,
+            In::Stop => self.stopping = true,
+            In::Abandon => self.abandon(cx),
+        }
+    }
+
+    fn poll(&mut self) -> Option<Out> {
+        self.out.pop_front()
+    }
+
+    fn timeout(&self) -> Option<Instant> {
+        match (self.call_deadlines.next(), self.request_deadlines.next()) {
+            (Some(call), Some(request)) => Some(call.min(request)),
+            (call, request) => call.or(request),
+        }
+    }
+
+    fn on_timeout(&mut self, cx: &mut Cx<'_>) {
+        self.expire_calls(cx);
+        self.expire_requests(cx);
+    }
+}
+
+/// Text for an error that names a limit in bytes.
+fn over_limit(what: &str, actual: usize, limit: usize) -> String {
+    alloc::format!("{what} has {actual} bytes, the limit is {limit}")
+}

@@ -1,0 +1,414 @@
+//! The other side of a call: from its first frame to the answer.
+
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use super::call::not_found;
+use super::dedup::Seen;
+use super::reassembly::{Progress, Reassembly};
+use super::{Caller, Delivery, OpId, Out, Payload, RequestId, over_limit};
+use crate::code::{CloseReason, Code, Error, Kind};
+use crate::link::{LinkId, Message};
+use crate::machine::{Cx, injected};
+use crate::time::Instant;
+use crate::wire::body::RequestHead;
+use crate::wire::frame::FrameHeader;
+use crate::wire::path::ActionPath;
+use crate::wire::payload::Codec;
+
+/// A peer's call on one link.
+#[derive(Debug)]
+pub(super) enum Inbound {
+    /// Some chunks are still to come.
+    Receiving { action: Arc<ActionPath>, deadline: Instant, message: Reassembly },
+    /// A handler works on it.
+    Serving { request: RequestId },
+}
+
+/// A request that a handler works on.
+#[derive(Debug)]
+pub(super) struct ServedRequest {
+    origin: RequestOrigin,
+    deadline: Instant,
+    payload_len: usize,
+}
+
+/// Where the answer goes.
+#[derive(Clone, Copy, Debug)]
+enum RequestOrigin {
+    Local(OpId),
+    Link(LinkId, u64),
+}
+
+/// Why an action cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServeError {
+    /// The path is no valid action path.
+    #[error("{0}")]
+    Path(alloc::string::String),
+    /// It is served already.
+    #[error("the action {0:?} is served already")]
+    Duplicate(alloc::string::String),
+    /// The limit on actions was reached.
+    #[error("this node serves {0} actions already, the limit")]
+    TooMany(usize),
+    /// The node is draining or stopped.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+impl Delivery {
+    pub(crate) fn serve(&mut self, action: &str) -> Result<Arc<ActionPath>, ServeError> {
+        if self.stopping {
+            return Err(ServeError::Stopping);
+        }
+        let path: ActionPath = action.parse().map_err(|error| ServeError::Path(alloc::format!("{error}")))?;
+        if self.actions.contains_key(&path) {
+            return Err(ServeError::Duplicate(action.to_string()));
+        }
+        if self.actions.len() >= self.config.limits.actions_max {
+            return Err(ServeError::TooMany(self.actions.len()));
+        }
+        let shared = Arc::new(path.clone());
+        self.actions.insert(path, shared.clone());
+        Ok(shared)
+    }
+
+    pub(crate) fn unserve(&mut self, action: &str) -> bool {
+        self.actions.remove(action).is_some()
+    }
+
+    pub(super) fn serve_local(
+        &mut self,
+        op: OpId,
+        action: &Arc<ActionPath>,
+        payload: Payload,
+        deadline: Instant,
+    ) -> RequestId {
+        self.hand_over(RequestOrigin::Local(op), self.own, action.clone(), payload, deadline)
+    }
+
+    /// Hands a whole request to the application.
+    fn hand_over(
+        &mut self,
+        origin: RequestOrigin,
+        caller: Caller,
+        action: Arc<ActionPath>,
+        payload: Payload,
+        deadline: Instant,
+    ) -> RequestId {
+        self.last_request += 1;
+        let request = RequestId(self.last_request);
+        let payload_len = payload.data.len();
+        self.requests.insert(request.0, ServedRequest { origin, deadline, payload_len });
+        self.request_deadlines.add(deadline, request.0);
+        self.out.push_back(Out::Request { request, caller, action, payload, deadline });
+        request
+    }
+
+    pub(super) fn request_frame(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        header: FrameHeader,
+        body: &Bytes,
+    ) -> Result<(), CloseReason> {
+        let (head, taken) = RequestHead::decode(body).map_err(|_| CloseReason::MalformedFrame)?;
+        if head.total_len.is_some() != header.more {
+            return Err(CloseReason::MalformedFrame);
+        }
+        let Some(peer) = self.links.get(&link).map(|state| state.peer) else { return Ok(()) };
+        match self.origins.get_mut(&peer.node).map(|origin| origin.window.observe(header.id)) {
+            Some(Seen::New) => {}
+            Some(Seen::Duplicate) if injected!(cx, "request-sent-twice") => {}
+            Some(Seen::Duplicate) => {
+                cx.count("delivery.duplicate_request");
+                return Ok(());
+            }
+            Some(Seen::TooOld) | None => {
+                cx.count("delivery.request_too_old");
+                let error = Error::new(
+                    Code::Aborted,
+                    "the call is older than the window that keeps calls from running twice",
+                );
+                self.refuse(link, header.id, error.executed_perhaps(true));
+                return Ok(());
+            }
+        }
+        let (action, codec) = match self.admit(cx, link, &head) {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                self.refuse(link, header.id, error);
+                return Ok(());
+            }
+        };
+        let deadline = cx.now + Duration::from_micros(head.time_left_us);
+        let Some(total_len) = head.total_len else {
+            let payload = Payload { codec, data: body.slice(taken..) };
+            self.accept(link, header.id, peer, action, payload, deadline);
+            return Ok(());
+        };
+        cx.mark("delivery.request_in_chunks");
+        let message = Reassembly::new(codec, usize::try_from(total_len).unwrap_or(usize::MAX));
+        if let Some(state) = self.links.get_mut(&link) {
+            state.inbound.insert(header.id, Inbound::Receiving { action, deadline, message });
+        }
+        self.request_chunk(cx, link, header, &body[taken..])
+    }
+
+    /// Whether a request may be served, from its head alone: nothing of a refused one is buffered.
+    fn admit(
+        &self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        head: &RequestHead<'_>,
+    ) -> Result<(Arc<ActionPath>, Codec), Error> {
+        if self.stopping {
+            cx.mark("delivery.refused_while_stopping");
+            return Err(Error::of_kind(Kind::Stopped, "the node is stopping"));
+        }
+        if head.time_left_us == 0 {
+            cx.mark("delivery.expired_on_arrival");
+            return Err(Error::new(Code::DeadlineExceeded, "the deadline had passed on arrival"));
+        }
+        let limits = &self.config.limits;
+        if let Some(total_len) = head.total_len.filter(|total| *total > limits.message_bytes_max as u64) {
+            let total_len = usize::try_from(total_len).unwrap_or(usize::MAX);
+            return Err(Error::new(
+                Code::TooLarge,
+                over_limit("the request", total_len, limits.message_bytes_max),
+            ));
+        }
+        if self
+            .links
+            .get(&link)
+            .is_none_or(|state| state.inbound.len() >= limits.pending_requests_per_link_max)
+        {
+            cx.count("delivery.requests_full");
+            let text = alloc::format!(
+                "{} requests of this peer are pending, the limit",
+                limits.pending_requests_per_link_max
+            );
+            return Err(Error::new(Code::ResourceExhausted, text));
+        }
+        let codec = Codec::from_number(head.codec)
+            .ok_or_else(|| Error::new(Code::Codec, alloc::format!("the codec {} is unknown", head.codec)))?;
+        if let Some(action) = self.actions.get(head.action) {
+            return Ok((action.clone(), codec));
+        }
+        cx.mark("delivery.not_found");
+        match head.action.parse::<ActionPath>() {
+            Ok(path) => Err(not_found(&path)),
+            Err(error) => Err(Error::new(Code::InvalidArgument, alloc::format!("{error}"))),
+        }
+    }
+
+    fn accept(
+        &mut self,
+        link: LinkId,
+        id: u64,
+        peer: Caller,
+        action: Arc<ActionPath>,
+        payload: Payload,
+        deadline: Instant,
+    ) {
+        let payload_len = payload.data.len();
+        let request = self.hand_over(RequestOrigin::Link(link, id), peer, action, payload, deadline);
+        if let Some(state) = self.links.get_mut(&link) {
+            state.backlog_bytes += payload_len;
+            // A duplicate gets here in simulation only, when the injected bug lets it pass.
+            if state.inbound.contains(id) {
+                state.inbound.remove(id);
+            }
+            state.inbound.insert(id, Inbound::Serving { request });
+        }
+    }
+
+    fn refuse(&mut self, link: LinkId, id: u64, error: Error) {
+        self.send(link, Message::Error { id, error });
+    }
+
+    pub(super) fn request_more_frame(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        header: FrameHeader,
+        body: &Bytes,
+    ) -> Result<(), CloseReason> {
+        let Some(state) = self.links.get(&link) else { return Ok(()) };
+        match state.inbound.get(header.id) {
+            // Refused, cancelled or expired before its last chunk: the rest is dropped.
+            None => {
+                cx.mark("delivery.chunk_of_refused_request");
+                Ok(())
+            }
+            Some(Inbound::Serving { .. }) => Err(CloseReason::UnexpectedFrame),
+            Some(Inbound::Receiving { .. }) => self.request_chunk(cx, link, header, body),
+        }
+    }
+
+    fn request_chunk(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        header: FrameHeader,
+        chunk: &[u8],
+    ) -> Result<(), CloseReason> {
+        let limit = self.config.limits.reassembly_bytes_per_link_max;
+        let Some(state) = self.links.get_mut(&link) else { return Ok(()) };
+        let full = state.reassembly_bytes + chunk.len() > limit;
+        let Some(Inbound::Receiving { action, deadline, message }) = state.inbound.get_mut(header.id) else {
+            return Ok(());
+        };
+        if full || *deadline <= cx.now {
+            let error = if full {
+                cx.count("delivery.reassembly_full");
+                let text =
+                    alloc::format!("half-received messages of this peer would pass {limit} bytes, the limit");
+                Error::new(Code::ResourceExhausted, text)
+            } else {
+                cx.mark("delivery.expired_in_chunks");
+                Error::new(Code::DeadlineExceeded, "the deadline passed before the request was whole")
+            };
+            state.reassembly_bytes -= message.len();
+            state.inbound.remove(header.id);
+            self.refuse(link, header.id, error);
+            self.check_idle(link);
+            return Ok(());
+        }
+        let before = message.len();
+        let progress = message.add(chunk, header.more)?;
+        state.reassembly_bytes += chunk.len();
+        if let Progress::Whole(payload) = progress {
+            let (action, deadline, peer) = (action.clone(), *deadline, state.peer);
+            state.reassembly_bytes -= before + chunk.len();
+            state.inbound.remove(header.id);
+            self.accept(link, header.id, peer, action, payload, deadline);
+        }
+        Ok(())
+    }
+
+    pub(super) fn cancel_frame(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        id: u64,
+        body: &Bytes,
+    ) -> Result<(), CloseReason> {
+        if !body.is_empty() {
+            return Err(CloseReason::MalformedFrame);
+        }
+        let Some(state) = self.links.get_mut(&link) else { return Ok(()) };
+        match state.inbound.get(id) {
+            None => {
+                // The answer and the cancel crossed: whatever of the answer is still queued need not be sent.
+                cx.mark("delivery.cancel_after_answer");
+                self.out.push_back(Out::WithdrawReply { link, id });
+            }
+            Some(Inbound::Receiving { message, .. }) => {
+                state.reassembly_bytes -= message.len();
+                state.inbound.remove(id);
+                self.check_idle(link);
+            }
+            Some(Inbound::Serving { request }) => {
+                let request = *request;
+                cx.mark("delivery.cancel_reached_handler");
+                if injected!(cx, "cancel-dropped") {
+                    return Ok(());
+                }
+                self.release(cx, request);
+                self.out.push_back(Out::RequestCancelled { request });
+            }
+        }
+        Ok(())
+    }
+
+    /// The application's answer. `false` when nobody waits for it any more.
+    pub(crate) fn reply(
+        &mut self,
+        cx: &mut Cx<'_>,
+        request: RequestId,
+        result: Result<Payload, Error>,
+    ) -> bool {
+        let Some(origin) = self.requests.get(request.0).map(|served| served.origin) else {
+            cx.count("delivery.late_answer");
+            return false;
+        };
+        let limit = match origin {
+            RequestOrigin::Local(_) => self.config.limits.message_bytes_max,
+            RequestOrigin::Link(link, _) => self.links.get(&link).map_or(0, |state| state.message_bytes_max),
+        };
+        let result = result.and_then(|payload| {
+            if payload.data.len() > limit {
+                let text = over_limit("the answer", payload.data.len(), limit);
+                return Err(Error::new(Code::TooLarge, text).executed_perhaps(true));
+            }
+            Ok(payload)
+        });
+        self.release(cx, request);
+        match (origin, result) {
+            (RequestOrigin::Local(op), result) => self.complete(cx, op, result),
+            (RequestOrigin::Link(link, id), Ok(payload)) => {
+                let id = if injected!(cx, "answer-to-wrong-call") && id > 1 && id.is_multiple_of(32) {
+                    id - 1
+                } else {
+                    id
+                };
+                self.send(link, Message::Reply { id, payload });
+            }
+            (RequestOrigin::Link(link, id), Err(error)) => self.send(link, Message::Error { id, error }),
+        }
+        true
+    }
+
+    /// Takes a request off the books: of the node, and of the link that it came by.
+    fn release(&mut self, cx: &mut Cx<'_>, request: RequestId) {
+        let Some(served) = self.requests.remove(request.0) else { return };
+        let requests = &self.requests;
+        self.request_deadlines.tidy(requests.len(), |key| requests.contains(key));
+        let RequestOrigin::Link(link, id) = served.origin else { return };
+        if let Some(state) = self.links.get_mut(&link) {
+            if !injected!(cx, "request-leak") {
+                state.inbound.remove(id);
+            }
+            state.backlog_bytes -= served.payload_len;
+        }
+        self.return_credit(cx, link, 0);
+        self.check_idle(link);
+    }
+
+    /// Forgets a request whose link is gone or whose local caller gave up. `false` if it was answered already.
+    pub(super) fn drop_request(&mut self, request: RequestId) -> bool {
+        let dropped = self.requests.remove(request.0).is_some();
+        let requests = &self.requests;
+        self.request_deadlines.tidy(requests.len(), |key| requests.contains(key));
+        dropped
+    }
+
+    pub(super) fn expire_requests(&mut self, cx: &mut Cx<'_>) {
+        while let Some(id) = self.request_deadlines.pop_due(cx.now) {
+            let Some(served) = self.requests.get(id) else { continue };
+            debug_assert!(served.deadline <= cx.now, "a request expires at its deadline");
+            cx.count("delivery.request_expired");
+            let request = RequestId(id);
+            // A local caller's own deadline is the same instant, and is handled with the calls.
+            self.release(cx, request);
+            self.out.push_back(Out::RequestCancelled { request });
+        }
+    }
+
+    /// The node stops: whoever waits for an answer gets one.
+    pub(super) fn abandon(&mut self, cx: &mut Cx<'_>) {
+        self.abandon_calls(cx);
+        let open: alloc::vec::Vec<u64> = self.requests.iter().map(|(id, _)| id).collect();
+        for id in open {
+            let request = RequestId(id);
+            let error = Error::of_kind(Kind::Stopped, "the node stopped before the handler had finished");
+            self.reply(cx, request, Err(error.executed_perhaps(true)));
+            self.out.push_back(Out::RequestCancelled { request });
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Bugs on purpose: what the testbed switches on to see that its oracles notice.
+//!
+//! They are compiled in only under `--cfg lacewing_inject`, which simulation builds set. Released artefacts hold none.
+
+/// `injected!(cx, "bug-name")`: whether a named bug is switched on. A constant `false` outside simulation builds.
+macro_rules! injected {
+    ($cx:expr, $bug:literal) => {{
+        #[cfg(lacewing_inject)]
+        {
+            $cx.trace.inject($bug)
+        }
+        #[cfg(not(lacewing_inject))]
+        {
+            let _ = &$cx;
+            false
+        }
+    }};
+}
+pub(crate) use injected;
+
+/// A named bug.
+#[cfg(lacewing_inject)]
+#[derive(Clone, Copy, Debug)]
+pub struct Bug {
+    /// What `--inject` calls it.
+    pub name: &'static str,
+    /// The machine that misbehaves.
+    pub machine: &'static str,
+    /// What goes wrong.
+    pub what: &'static str,
+}
+
+/// Every bug that the core can be told to have.
+#[cfg(lacewing_inject)]
+pub const BUGS: &[Bug] = &[
+    Bug {
+        name: "answer-to-wrong-call",
+        machine: "delivery",
+        what: "now and then an answer goes to the call before",
+    },
+    Bug {
+        name: "both-links-dropped",
+        machine: "membership",
+        what: "of two links to one node the good one is closed too",
+    },
+    Bug { name: "cancel-dropped", machine: "delivery", what: "a cancel does not reach the handler" },
+    Bug { name: "credit-leak", machine: "delivery", what: "credit is never given back" },
+    Bug { name: "deadline-missed", machine: "delivery", what: "one call in eight has no deadline" },
+    Bug { name: "double-outcome", machine: "delivery", what: "now and then a call ends twice" },
+    Bug { name: "keepalive-forgotten", machine: "link", what: "no keep-alives are sent" },
+    Bug {
+        name: "lost-link-unnoticed",
+        machine: "delivery",
+        what: "half of the calls on a lost link wait for their deadline",
+    },
+    Bug {
+        name: "maybe-executed-denied",
+        machine: "delivery",
+        what: "a call on a lost link claims that it was not executed",
+    },
+    Bug { name: "outcome-lost", machine: "delivery", what: "now and then a call has no outcome" },
+    Bug { name: "pending-cap-ignored", machine: "delivery", what: "the limit on pending calls is not kept" },
+    Bug {
+        name: "redial-forgotten",
+        machine: "membership",
+        what: "an address that failed twice is never dialled again",
+    },
+    Bug { name: "request-leak", machine: "delivery", what: "answered requests stay in the link's table" },
+    Bug {
+        name: "request-sent-twice",
+        machine: "delivery",
+        what: "now and then a request is sent twice and not recognised",
+    },
+];

@@ -1,0 +1,292 @@
+//! A link whose two sides know each other: records in and out, credit, keep-alive, rekey.
+
+use alloc::collections::VecDeque;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::outbox::{Outbox, frame};
+use super::{LinkId, Out, Shared};
+use crate::code::CloseReason;
+use crate::config::{Config, Timing};
+use crate::crypto::TAG_LEN;
+use crate::identity::SignedIncarnation;
+use crate::machine::{Cx, injected};
+use crate::session::{ProvenPeer, Session};
+use crate::time::Instant;
+use crate::wire::body::{Credit, Goodbye, Stale};
+use crate::wire::frame::{FrameHeader, FrameType, HEADER_LEN, RECORD_LEN_MAX, split_frame};
+use crate::wire::framing::PREFIX_LEN;
+use core::time::Duration;
+
+/// Room for what follows the last frame of a record: REKEY and the tag.
+const TRAILER_LEN: usize = HEADER_LEN + TAG_LEN;
+
+/// See the module's text.
+#[derive(Debug)]
+pub(super) struct Connected {
+    pub(super) peer: ProvenPeer,
+    /// The largest message that both sides take.
+    pub(super) message_bytes_max: usize,
+    pub(super) outbox: Outbox,
+    /// The reason of the peer's goodbye.
+    pub(super) goodbye_heard: Option<CloseReason>,
+    /// Since when the transport has taken nothing although something waits.
+    pub(super) stalled_since: Option<Instant>,
+    session: Session,
+    record_len_max: usize,
+    /// Bytes of requests that the peer may still send.
+    receive_window: u64,
+    /// Bytes that were taken and not yet granted again.
+    ungranted: u64,
+    window: u64,
+    last_sent: Instant,
+    last_heard: Instant,
+    peer_interval: Duration,
+    suspect: bool,
+    key_since: Instant,
+}
+
+/// What a look at the clock gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing has changed.
+    Fine,
+    /// The peer has just become suspect.
+    Suspect,
+    /// The link is over.
+    Dead(CloseReason),
+}
+
+impl Connected {
+    pub(super) fn new(
+        session: Session,
+        peer: ProvenPeer,
+        keepalive_ms: u32,
+        config: &Config,
+        now: Instant,
+    ) -> Self {
+        let limits = &session.agreed.peer_limits;
+        let window = super::wire_limits(&config.limits).window_bytes.into();
+        Self {
+            peer,
+            message_bytes_max: config.limits.message_bytes_max.min(limits.message_bytes_max as usize),
+            outbox: Outbox::new(limits.window_bytes),
+            goodbye_heard: None,
+            stalled_since: None,
+            record_len_max: RECORD_LEN_MAX.min(limits.record_bytes_max as usize),
+            session,
+            receive_window: window,
+            ungranted: 0,
+            window,
+            last_sent: now,
+            last_heard: now,
+            peer_interval: Duration::from_millis(keepalive_ms.into()),
+            suspect: false,
+            key_since: now,
+        }
+    }
+
+    /// Something arrived. Gives whether the peer was suspect.
+    pub(super) fn heard(&mut self, now: Instant) -> bool {
+        self.last_heard = now;
+        core::mem::take(&mut self.suspect)
+    }
+
+    /// Starts the peer's silence anew.
+    pub(super) fn forgive(&mut self, now: Instant) {
+        self.last_heard = now;
+    }
+
+    /// Opens a record and hands on what is in it.
+    pub(super) fn record(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &Shared,
+        link: LinkId,
+        record: BytesMut,
+        out: &mut VecDeque<Out>,
+    ) -> Result<(), CloseReason> {
+        let mut plaintext = self.session.opener.open(record).map_err(|error| error.close_reason())?.freeze();
+        if plaintext.is_empty() {
+            return Err(CloseReason::MalformedFrame);
+        }
+        while !plaintext.is_empty() {
+            let (header, end) = split_frame(&plaintext).map_err(|error| match error.kind {
+                crate::wire::WireErrorKind::UnknownType => CloseReason::UnknownFrame,
+                _ => CloseReason::MalformedFrame,
+            })?;
+            let body = plaintext.split_to(end).slice(HEADER_LEN..);
+            self.frame(cx, shared, link, header, body, plaintext.is_empty(), out)?;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a frame is handled with, each once")]
+    fn frame(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &Shared,
+        link: LinkId,
+        header: FrameHeader,
+        body: Bytes,
+        is_last: bool,
+        out: &mut VecDeque<Out>,
+    ) -> Result<(), CloseReason> {
+        let malformed = |_| CloseReason::MalformedFrame;
+        match header.frame_type {
+            FrameType::Request | FrameType::RequestMore => {
+                let taken = (HEADER_LEN + body.len()) as u64;
+                self.receive_window =
+                    self.receive_window.checked_sub(taken).ok_or(CloseReason::CreditExceeded)?;
+                out.push_back(Out::Frame { link, header, body });
+            }
+            FrameType::Reply | FrameType::ReplyMore | FrameType::Error | FrameType::Cancel => {
+                out.push_back(Out::Frame { link, header, body });
+            }
+            FrameType::KeepAlive if body.is_empty() => cx.mark("link.keepalive_heard"),
+            FrameType::Credit => {
+                let credit = Credit::decode(&body).map_err(malformed)?;
+                self.outbox.add_window(credit.bytes).ok_or(CloseReason::CreditExceeded)?;
+            }
+            FrameType::Goodbye => {
+                let reason = Goodbye::decode(&body).map_err(malformed)?.reason;
+                cx.mark("link.goodbye_heard");
+                self.goodbye_heard = Some(reason);
+                out.push_back(Out::Goodbye { link, reason });
+            }
+            FrameType::Rekey if body.is_empty() && is_last => {
+                cx.mark("link.peer_rekeyed");
+                self.session.opener.rekey();
+            }
+            FrameType::Stale => {
+                let Stale { incarnation, signature } = Stale::decode(&body).map_err(malformed)?;
+                let newer =
+                    SignedIncarnation { incarnation: crate::Incarnation::new(incarnation), signature };
+                // Only this node's own signature counts: nobody else can make it give way.
+                if !newer.verify(&shared.identity.public_key(), &*shared.config.crypto) {
+                    cx.count("link.stale_forged");
+                    return Err(CloseReason::IdentityRejected);
+                }
+                out.push_back(Out::Stale { link, newer });
+            }
+            FrameType::Skippable(_) => cx.count("link.frame_skipped"),
+            FrameType::KeepAlive | FrameType::Rekey => return Err(CloseReason::MalformedFrame),
+            FrameType::Identity | FrameType::Hello => return Err(CloseReason::UnexpectedFrame),
+        }
+        Ok(())
+    }
+
+    /// The peer may send so many bytes more. Small grants are saved up: a CREDIT for each request would double the frames.
+    pub(super) fn grant(&mut self, bytes: u64) {
+        self.ungranted += bytes;
+        if self.ungranted >= self.window / 4 {
+            self.receive_window += self.ungranted;
+            self.outbox.grant(core::mem::take(&mut self.ungranted));
+        }
+    }
+
+    /// Builds and seals one record of what waits; `None` when nothing may go now.
+    pub(super) fn build_record(
+        &mut self,
+        cx: &mut Cx<'_>,
+        config: &Config,
+        buffer: &mut BytesMut,
+        link: LinkId,
+        out: &mut VecDeque<Out>,
+    ) -> Result<Option<BytesMut>, CloseReason> {
+        debug_assert!(buffer.is_empty(), "the last record was split off");
+        buffer.reserve(PREFIX_LEN + self.record_len_max);
+        buffer.put_bytes(0, PREFIX_LEN);
+        let room = self.record_len_max - TRAILER_LEN;
+        let (bytes, goodbye) = self.outbox.fill(cx.now, link, buffer, room, out);
+        if buffer.len() == PREFIX_LEN {
+            buffer.clear();
+            return Ok(None);
+        }
+        let timing = &config.timing;
+        let rekey = self.session.sealer.bytes_under_key() >= timing.rekey_after_bytes
+            || cx.now - self.key_since >= timing.rekey_after;
+        if rekey {
+            frame(buffer, FrameType::Rekey, 0, |_| {});
+        }
+        self.session.sealer.seal(buffer, 0).map_err(|error| error.close_reason())?;
+        if rekey {
+            cx.mark("link.rekeyed");
+            self.session.sealer.rekey();
+            self.key_since = cx.now;
+        }
+        self.last_sent = cx.now;
+        if bytes > 0 {
+            out.push_back(Out::Flushed { link, bytes });
+        }
+        if goodbye.is_some() {
+            out.push_back(Out::GoodbyeSent { link });
+        }
+        Ok(Some(buffer.split()))
+    }
+
+    /// The record that tells the peer why the link closes, whatever else waited.
+    pub(super) fn last_words(
+        &mut self,
+        buffer: &mut BytesMut,
+        reason: CloseReason,
+        stale: Option<SignedIncarnation>,
+    ) -> Option<BytesMut> {
+        buffer.put_bytes(0, PREFIX_LEN);
+        if let Some(newer) = stale {
+            let stale = Stale { incarnation: newer.incarnation.get(), signature: newer.signature };
+            frame(buffer, FrameType::Stale, 0, |out| stale.encode(out));
+        }
+        frame(buffer, FrameType::Goodbye, 0, |out| Goodbye { reason }.encode(out));
+        let sealed = self.session.sealer.seal(buffer, 0).is_ok();
+        let record = buffer.split();
+        sealed.then_some(record)
+    }
+
+    /// When the clock must be looked at again.
+    pub(super) fn next_due(&self, timing: &Timing) -> Instant {
+        let silence = if self.suspect { self.down_after(timing) } else { self.suspect_after(timing) };
+        let mut due = (self.last_sent + timing.keepalive_interval).min(self.last_heard + silence);
+        if let Some(since) = self.stalled_since {
+            due = due.min(since + timing.write_stall_timeout);
+        }
+        due
+    }
+
+    fn suspect_after(&self, timing: &Timing) -> Duration {
+        self.peer_interval * timing.suspect_after_missed
+    }
+
+    /// Never before the peer could be suspect: its interval is its own choice.
+    fn down_after(&self, timing: &Timing) -> Duration {
+        timing.down_after.max(self.peer_interval * (timing.suspect_after_missed + 2))
+    }
+
+    /// Looks at the clock.
+    pub(super) fn wake(&mut self, cx: &mut Cx<'_>, timing: &Timing) -> Verdict {
+        let silent_for = cx.now - self.last_heard;
+        if silent_for >= self.down_after(timing) {
+            cx.mark("link.heartbeat_timeout");
+            return Verdict::Dead(CloseReason::HeartbeatTimeout);
+        }
+        if self.stalled_since.is_some_and(|since| cx.now - since >= timing.write_stall_timeout) {
+            cx.mark("link.write_stalled");
+            return Verdict::Dead(CloseReason::WriteStalled);
+        }
+        // One that is due within an eighth of an interval goes now, with the others.
+        let idle_for = cx.now - self.last_sent;
+        if idle_for + timing.keepalive_interval / 8 >= timing.keepalive_interval
+            && !injected!(cx, "keepalive-forgotten")
+        {
+            self.outbox.keep_alive();
+            // Whether or not the transport takes it now, the next one is an interval away.
+            self.last_sent = cx.now;
+        }
+        if !self.suspect && silent_for >= self.suspect_after(timing) {
+            cx.mark("link.suspect");
+            self.suspect = true;
+            return Verdict::Suspect;
+        }
+        Verdict::Fine
+    }
+}

@@ -1,0 +1,157 @@
+//! The beginning of a link: handshake, proof of identity, hello.
+
+use alloc::boxed::Box;
+
+use bytes::{BufMut, BytesMut};
+use rand_chacha::ChaCha20Rng;
+
+use super::Shared;
+use super::connected::Connected;
+use super::outbox::frame;
+use crate::address::Address;
+use crate::code::CloseReason;
+use crate::machine::Cx;
+use crate::session::{
+    AwaitFinish, AwaitRequest, AwaitResponse, HandshakeConfig, Initiator, Responder, Unproven,
+};
+use crate::wire::body::Hello;
+use crate::wire::frame::{FrameType, HEADER_LEN, split_frame};
+use crate::wire::framing::PREFIX_LEN;
+
+/// What is expected next.
+#[derive(Debug)]
+pub(super) enum Greeting {
+    /// We dialled, and sent message 1.
+    AwaitResponse(AwaitResponse),
+    /// We accepted.
+    AwaitRequest(AwaitRequest),
+    /// We accepted, and sent message 2.
+    AwaitFinish(AwaitFinish),
+    /// The handshake is done; the next record must prove who the peer is.
+    AwaitProof(Box<Unproven>),
+}
+
+/// What a message led to.
+pub(super) enum Step {
+    /// Go on.
+    Next { greeting: Greeting, reply: Option<BytesMut> },
+    /// Both sides know each other.
+    Done { connected: Box<Connected>, reply: Option<BytesMut>, hello: Hello },
+    /// Close, after sending this.
+    Refused { reply: Option<BytesMut>, reason: CloseReason },
+}
+
+impl Greeting {
+    pub(super) fn initiate(config: &HandshakeConfig, rng: ChaCha20Rng) -> (Self, Option<BytesMut>) {
+        let (state, message) = Initiator::start(config, rng);
+        (Self::AwaitResponse(state), Some(prefixed(&message)))
+    }
+
+    pub(super) fn respond(config: &HandshakeConfig, rng: ChaCha20Rng) -> Self {
+        Self::AwaitRequest(Responder::start(config, rng))
+    }
+
+    pub(super) fn read(
+        self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        dialled: Option<&Address>,
+        message: BytesMut,
+    ) -> Step {
+        match self {
+            Self::AwaitRequest(state) => match state.read(&message) {
+                Ok((state, reply)) => {
+                    Step::Next { greeting: Self::AwaitFinish(state), reply: Some(prefixed(&reply)) }
+                }
+                Err(refusal) => {
+                    cx.mark("link.handshake_refused");
+                    let reply = refusal.reply.as_ref().map(|reply| prefixed(reply));
+                    Step::Refused { reply, reason: refusal.error.close_reason() }
+                }
+            },
+            Self::AwaitResponse(state) => match state.read(&message) {
+                Ok((mut unproven, finish)) => {
+                    // The last handshake message and our proof leave in one write.
+                    let mut reply = prefixed(&finish);
+                    match introduce(shared, &mut unproven, dialled, &mut reply) {
+                        Ok(()) => {
+                            Step::Next { greeting: Self::AwaitProof(Box::new(unproven)), reply: Some(reply) }
+                        }
+                        Err(reason) => Step::Refused { reply: None, reason },
+                    }
+                }
+                Err(error) => Step::Refused { reply: None, reason: error.close_reason() },
+            },
+            Self::AwaitFinish(state) => match state.read(&message) {
+                Ok(unproven) => Step::Next { greeting: Self::AwaitProof(Box::new(unproven)), reply: None },
+                Err(error) => Step::Refused { reply: None, reason: error.close_reason() },
+            },
+            Self::AwaitProof(unproven) => prove(cx, shared, dialled, *unproven, message)
+                .unwrap_or_else(|reason| Step::Refused { reply: None, reason }),
+        }
+    }
+}
+
+/// The peer's first record: its identity and its hello. The side that accepted introduces itself only now, to somebody
+/// whom it knows and trusts.
+fn prove(
+    cx: &mut Cx<'_>,
+    shared: &mut Shared,
+    dialled: Option<&Address>,
+    unproven: Unproven,
+    record: BytesMut,
+) -> Result<Step, CloseReason> {
+    // The side that accepted signs before the session is consumed, and sends only if the peer's proof holds.
+    let proof = dialled.is_none().then(|| unproven.proof(&shared.identity, shared.incarnation));
+    let (mut session, peer, rest) = unproven.prove(record).map_err(|error| error.close_reason())?;
+    if peer.public_key == shared.identity.public_key() {
+        cx.mark("link.dialled_itself");
+        return Err(CloseReason::SelfConnection);
+    }
+    if !shared.config.trust.admits(&peer.public_key) {
+        cx.mark("link.untrusted");
+        return Err(CloseReason::Untrusted);
+    }
+    let (header, end) = split_frame(&rest).map_err(|_| CloseReason::MalformedFrame)?;
+    if header.frame_type != FrameType::Hello || end != rest.len() {
+        return Err(CloseReason::UnexpectedFrame);
+    }
+    let hello = Hello::decode(&rest[HEADER_LEN..]).map_err(|_| CloseReason::MalformedFrame)?;
+    if let Some(dialled) = &hello.dialled {
+        shared.advertised.reached_on(dialled);
+    }
+    let mut reply = None;
+    if let Some(proof) = proof {
+        let mut record = BytesMut::zeroed(PREFIX_LEN);
+        proof.encode_frame(&mut record);
+        let ours = shared.hello(None);
+        frame(&mut record, FrameType::Hello, 0, |out| ours.encode(out));
+        session.sealer.seal(&mut record, 0).map_err(|error| error.close_reason())?;
+        reply = Some(record);
+    }
+    let connected = Connected::new(session, peer, hello.keepalive_ms, &shared.config, cx.now);
+    Ok(Step::Done { connected: Box::new(connected), reply, hello })
+}
+
+/// Appends our first record: IDENTITY and HELLO.
+fn introduce(
+    shared: &Shared,
+    unproven: &mut Unproven,
+    dialled: Option<&Address>,
+    out: &mut BytesMut,
+) -> Result<(), CloseReason> {
+    let start = out.len();
+    out.put_bytes(0, PREFIX_LEN);
+    unproven.proof(&shared.identity, shared.incarnation).encode_frame(out);
+    let hello = shared.hello(dialled);
+    frame(out, FrameType::Hello, 0, |out| hello.encode(out));
+    unproven.sealer_mut().seal(out, start).map_err(|error| error.close_reason())
+}
+
+/// A handshake message behind its length.
+fn prefixed(message: &[u8]) -> BytesMut {
+    let mut framed = BytesMut::with_capacity(PREFIX_LEN + message.len());
+    framed.put_u32(message.len() as u32);
+    framed.put_slice(message);
+    framed
+}

@@ -1,0 +1,620 @@
+//! Links: sessions over byte streams between neighbours, with framing, keep-alive, credit and goodbye.
+//!
+//! The machine holds every link of a node. Each link is a value of its own ([`Link`]) that knows neither the engine nor
+//! the other links. Whatever a peer sends, the worst that follows is that its link closes with a reason.
+
+mod advertised;
+mod connected;
+mod greeting;
+mod outbox;
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use core::net::{IpAddr, SocketAddr};
+
+use bytes::{Bytes, BytesMut};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use self::advertised::Advertised;
+use self::connected::Connected;
+use self::greeting::{Greeting, Step};
+pub(crate) use self::outbox::Message;
+use crate::address::Address;
+use crate::code::CloseReason;
+use crate::config::{Config, Limits};
+use crate::identity::{Identity, Incarnation, SignedIncarnation};
+use crate::machine::{Cx, Machine};
+use crate::session::{HandshakeConfig, Offer, ProvenPeer, VersionRange, WireLimits};
+use crate::time::Instant;
+use crate::wire::body::Hello;
+use crate::wire::frame::{FrameHeader, HANDSHAKE_LEN_MAX, RECORD_LEN_MAX};
+use crate::wire::framing::Deframer;
+
+/// A byte stream that the driver opened or accepted. The driver chooses the number and never uses it twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// What links are told.
+#[derive(Debug)]
+pub(crate) enum In {
+    /// A byte stream is there; `dialled` where this side opened it.
+    Open { link: LinkId, dialled: Option<Address>, remote_addr: SocketAddr },
+    /// The byte stream is gone.
+    Down { link: LinkId },
+    /// Bytes arrived.
+    Received { link: LinkId, data: BytesMut },
+    /// The transport takes so many bytes more.
+    TransportCredit { link: LinkId, bytes: usize },
+    /// Send this.
+    Send { link: LinkId, message: Message },
+    /// Our call is not waited for any more.
+    Withdraw { link: LinkId, id: u64 },
+    /// Our answer is not waited for any more.
+    WithdrawReply { link: LinkId, id: u64 },
+    /// The peer may send so many bytes more.
+    Grant { link: LinkId, bytes: usize },
+    /// Send a keep-alive now: if the stream is dead, this finds out.
+    Poke { link: LinkId },
+    /// Say goodbye once everything queued has left.
+    Goodbye { link: LinkId, reason: CloseReason },
+    /// Close now, saying why; with the proof for a peer whose incarnation has been overtaken.
+    Close { link: LinkId, reason: CloseReason, stale: Option<SignedIncarnation> },
+    /// Introduce ourselves with this incarnation from now on.
+    Reincarnate { incarnation: Incarnation },
+}
+
+/// What links give.
+#[derive(Debug)]
+pub(crate) enum Out {
+    /// Write these bytes.
+    Transmit { link: LinkId, data: Bytes },
+    /// The peer has proved who it is and said hello.
+    Proved { link: LinkId, peer: ProvenPeer, hello: Hello, message_bytes_max: usize },
+    /// The peer is silent.
+    Suspect { link: LinkId },
+    /// It was heard again.
+    Recovered { link: LinkId },
+    /// The peer will start no more calls here.
+    Goodbye { link: LinkId, reason: CloseReason },
+    /// Our goodbye has left, and everything before it.
+    GoodbyeSent { link: LinkId },
+    /// Proof that this node's own incarnation has been overtaken.
+    Stale { link: LinkId, newer: SignedIncarnation },
+    /// A frame of a call.
+    Frame { link: LinkId, header: FrameHeader, body: Bytes },
+    /// The first byte of this call has left.
+    Started { link: LinkId, id: u64 },
+    /// So many payload bytes have left the queue.
+    Flushed { link: LinkId, bytes: usize },
+    /// The link is over. `peer_closed` where the stream ended by itself, so that there is nothing left to close.
+    Closed {
+        link: LinkId,
+        reason: CloseReason,
+        remote_addr: SocketAddr,
+        peer: Option<ProvenPeer>,
+        peer_closed: bool,
+    },
+}
+
+/// The machine.
+#[derive(Debug)]
+pub(crate) struct Links {
+    shared: Shared,
+    links: BTreeMap<LinkId, Link>,
+    /// When each link wants to be looked at. The times are early rather than exact: a link that was busy in the meantime
+    /// is simply put back.
+    wake_ups: BTreeSet<(Instant, LinkId)>,
+    /// Links that may have something to transmit.
+    dirty: BTreeSet<LinkId>,
+    handshakes: usize,
+    out: VecDeque<Out>,
+}
+
+/// What all links of a node have in common.
+#[derive(Debug)]
+struct Shared {
+    config: Arc<Config>,
+    handshake: HandshakeConfig,
+    identity: Identity,
+    incarnation: SignedIncarnation,
+    advertised: Advertised,
+    /// Records are built here, sealed in place and split off; what the transport has written is used again.
+    buffer: BytesMut,
+    key_seed: [u8; 32],
+    handshakes_begun: u64,
+}
+
+impl Shared {
+    /// Fresh randomness for one handshake: a stream of its own of the engine's seed.
+    fn handshake_rng(&mut self) -> ChaCha20Rng {
+        self.handshakes_begun += 1;
+        let mut rng = ChaCha20Rng::from_seed(self.key_seed);
+        rng.set_stream(self.handshakes_begun);
+        rng
+    }
+
+    fn hello(&self, dialled: Option<&Address>) -> Hello {
+        Hello {
+            label: self.config.label.clone(),
+            addrs: self.advertised.addresses(),
+            features: 0,
+            keepalive_ms: self.config.timing.keepalive_interval.as_millis() as u32,
+            dialled: dialled.cloned(),
+        }
+    }
+}
+
+/// One link.
+#[derive(Debug)]
+struct Link {
+    remote_addr: SocketAddr,
+    dialled: Option<Address>,
+    opened_at: Instant,
+    deframer: Deframer,
+    /// Bytes that the transport takes. The last record may take it below zero.
+    transport_credit: i64,
+    wake_up_at: Instant,
+    phase: Phase,
+}
+
+/// How far a link is.
+#[derive(Debug)]
+enum Phase {
+    /// Handshake and proof. Empty only while a step consumes it.
+    Greeting(Option<Greeting>),
+    /// Both sides know each other.
+    Connected(Box<Connected>),
+}
+
+impl Links {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        identity: Identity,
+        incarnation: Incarnation,
+        key_seed: [u8; 32],
+    ) -> Self {
+        let offer = Offer {
+            versions: VersionRange::SUPPORTED,
+            aeads: crate::crypto::AeadId::ALL.to_vec(),
+            limits: wire_limits(&config.limits),
+        };
+        let handshake = HandshakeConfig {
+            network: config.network.clone(),
+            network_key: config.trust.network_key().cloned(),
+            offer,
+            crypto: config.crypto.clone(),
+        };
+        let advertised = Advertised::new(&config.listen);
+        let incarnation = identity.sign_incarnation(incarnation);
+        let shared = Shared {
+            config,
+            handshake,
+            identity,
+            incarnation,
+            advertised,
+            buffer: BytesMut::new(),
+            key_seed,
+            handshakes_begun: 0,
+        };
+        Self {
+            shared,
+            links: BTreeMap::new(),
+            wake_ups: BTreeSet::new(),
+            dirty: BTreeSet::new(),
+            handshakes: 0,
+            out: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn contains(&self, link: LinkId) -> bool {
+        self.links.contains_key(&link)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// Whether every message has left its queue.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.links.values().all(|link| match &link.phase {
+            Phase::Greeting(_) => true,
+            Phase::Connected(connected) => connected.outbox.is_drained(),
+        })
+    }
+
+    /// Whether more input from this link is welcome. A peer that sends without reading its answers is not read.
+    pub(crate) fn wants_input(&self, link: LinkId) -> bool {
+        let limits = &self.shared.config.limits;
+        match self.links.get(&link).map(|link| &link.phase) {
+            Some(Phase::Connected(connected)) => {
+                connected.outbox.len()
+                    <= limits.pending_requests_per_link_max + limits.pending_calls_per_link_max
+            }
+            Some(Phase::Greeting(_)) => true,
+            None => false,
+        }
+    }
+
+    pub(crate) fn gauges(&self, mut gauge: impl FnMut(&'static str, usize, usize, bool)) {
+        let limits = &self.shared.config.limits;
+        gauge("link.links", self.links.len(), limits.links_max, false);
+        gauge("link.handshakes", self.handshakes, limits.handshakes_max, false);
+        let queued = self.links.values().map(|link| match &link.phase {
+            Phase::Greeting(_) => 0,
+            Phase::Connected(connected) => connected.outbox.len(),
+        });
+        // Calls, answers, and a cancel for each call.
+        let queue_max = 2 * (limits.pending_calls_per_link_max + limits.pending_requests_per_link_max);
+        gauge("link.queued_messages_per_link", queued.max().unwrap_or(0), queue_max, true);
+        let buffered = self.links.values().map(|link| link.deframer.buffered()).max().unwrap_or(0);
+        // One unfinished record and what the driver hands over in one piece.
+        gauge("link.buffered_bytes_per_link", buffered, RECORD_LEN_MAX + (1 << 20), false);
+        gauge("link.wake_ups", self.wake_ups.len(), limits.links_max, false);
+    }
+
+    fn open(&mut self, cx: &mut Cx<'_>, link: LinkId, dialled: Option<Address>, remote_addr: SocketAddr) {
+        if let Some(reason) = self.refusal(remote_addr.ip()) {
+            cx.mark("link.refused_at_the_door");
+            self.out.push_back(Out::Closed { link, reason, remote_addr, peer: None, peer_closed: false });
+            return;
+        }
+        let rng = self.shared.handshake_rng();
+        let (greeting, first) = match dialled {
+            Some(_) => Greeting::initiate(&self.shared.handshake, rng),
+            None => (Greeting::respond(&self.shared.handshake, rng), None),
+        };
+        let wake_up_at = cx.now + self.shared.config.timing.handshake_timeout;
+        self.links.insert(
+            link,
+            Link {
+                remote_addr,
+                dialled,
+                opened_at: cx.now,
+                deframer: Deframer::new(HANDSHAKE_LEN_MAX),
+                transport_credit: 0,
+                wake_up_at,
+                phase: Phase::Greeting(Some(greeting)),
+            },
+        );
+        self.handshakes += 1;
+        self.wake_ups.insert((wake_up_at, link));
+        if let Some(data) = first {
+            self.transmit(link, data);
+        }
+    }
+
+    /// Why a new link cannot be had, if so.
+    fn refusal(&self, ip: IpAddr) -> Option<CloseReason> {
+        let limits = &self.shared.config.limits;
+        if self.links.len() >= limits.links_max {
+            return Some(CloseReason::TooManyLinks);
+        }
+        let greeting = |link: &&Link| matches!(link.phase, Phase::Greeting(_));
+        let from_there =
+            || self.links.values().filter(greeting).filter(|link| link.remote_addr.ip() == ip).count();
+        if self.handshakes >= limits.handshakes_max || from_there() >= limits.handshakes_per_address_max {
+            return Some(CloseReason::TooManyHandshakes);
+        }
+        None
+    }
+
+    fn transmit(&mut self, link: LinkId, data: BytesMut) {
+        if let Some(state) = self.links.get_mut(&link) {
+            state.transport_credit -= data.len() as i64;
+            self.out.push_back(Out::Transmit { link, data: data.freeze() });
+        }
+    }
+
+    fn received(&mut self, cx: &mut Cx<'_>, link: LinkId, data: BytesMut) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if let Phase::Connected(connected) = &mut state.phase
+            && connected.heard(cx.now)
+        {
+            self.out.push_back(Out::Recovered { link });
+        }
+        state.deframer.push(data);
+        // The link may close, or change its phase, with every message.
+        loop {
+            let Some(state) = self.links.get_mut(&link) else { return };
+            let message = match state.deframer.next() {
+                Ok(Some(message)) => message,
+                Ok(None) => return,
+                Err(_) => return self.close(cx, link, CloseReason::LengthExceeded, None),
+            };
+            if let Err(reason) = self.message(cx, link, message) {
+                return self.close(cx, link, reason, None);
+            }
+        }
+    }
+
+    /// One handshake message or record.
+    fn message(&mut self, cx: &mut Cx<'_>, link: LinkId, message: BytesMut) -> Result<(), CloseReason> {
+        let Some(state) = self.links.get_mut(&link) else { return Ok(()) };
+        match &mut state.phase {
+            Phase::Greeting(greeting) => {
+                let Some(greeting) = greeting.take() else { return Ok(()) };
+                self.greet(cx, link, greeting, message)
+            }
+            Phase::Connected(connected) => {
+                self.dirty.insert(link);
+                connected.record(cx, &self.shared, link, message, &mut self.out)
+            }
+        }
+    }
+
+    fn greet(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        greeting: Greeting,
+        message: BytesMut,
+    ) -> Result<(), CloseReason> {
+        let Some(state) = self.links.get_mut(&link) else { return Ok(()) };
+        let step = greeting.read(cx, &mut self.shared, state.dialled.as_ref(), message);
+        match step {
+            Step::Next { greeting, reply } => {
+                state.phase = Phase::Greeting(Some(greeting));
+                if let Some(data) = reply {
+                    self.transmit(link, data);
+                }
+                Ok(())
+            }
+            Step::Done { connected, reply, hello } => {
+                let peer = connected.peer;
+                let message_bytes_max = connected.message_bytes_max;
+                state.phase = Phase::Connected(connected);
+                state.deframer.set_length_max(RECORD_LEN_MAX);
+                self.handshakes -= 1;
+                cx.mark("link.proved");
+                if let Some(data) = reply {
+                    self.transmit(link, data);
+                }
+                self.out.push_back(Out::Proved { link, peer, hello, message_bytes_max });
+                self.reschedule(link, cx.now);
+                Ok(())
+            }
+            Step::Refused { reply, reason } => {
+                if let Some(data) = reply {
+                    self.transmit(link, data);
+                }
+                Err(reason)
+            }
+        }
+    }
+
+    /// Closes a link from this side. A peer that can read it is told why.
+    fn close(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        reason: CloseReason,
+        stale: Option<SignedIncarnation>,
+    ) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if let Phase::Connected(connected) = &mut state.phase
+            && let Some(data) = connected.last_words(&mut self.shared.buffer, reason, stale)
+        {
+            self.transmit(link, data);
+        }
+        cx.mark("link.closed_by_us");
+        self.forget(link, reason, false);
+    }
+
+    fn forget(&mut self, link: LinkId, reason: CloseReason, peer_closed: bool) {
+        let Some(state) = self.links.remove(&link) else { return };
+        self.wake_ups.remove(&(state.wake_up_at, link));
+        self.dirty.remove(&link);
+        let (peer, reason) = match &state.phase {
+            Phase::Greeting(_) => {
+                self.handshakes -= 1;
+                (None, reason)
+            }
+            // After a goodbye the end of the stream is what was announced.
+            Phase::Connected(connected) => {
+                let announced = connected.goodbye_heard.filter(|_| peer_closed);
+                (Some(connected.peer), announced.unwrap_or(reason))
+            }
+        };
+        self.out.push_back(Out::Closed { link, reason, remote_addr: state.remote_addr, peer, peer_closed });
+    }
+
+    fn connected(&mut self, link: LinkId) -> Option<&mut Connected> {
+        match self.links.get_mut(&link).map(|link| &mut link.phase) {
+            Some(Phase::Connected(connected)) => {
+                self.dirty.insert(link);
+                Some(connected)
+            }
+            _ => None,
+        }
+    }
+
+    /// Builds records for every link that has something to send and a transport that takes it.
+    pub(crate) fn flush(&mut self, cx: &mut Cx<'_>) {
+        while let Some(link) = self.dirty.pop_first() {
+            let Some(state) = self.links.get_mut(&link) else { continue };
+            let Phase::Connected(connected) = &mut state.phase else { continue };
+            while state.transport_credit > 0 && connected.outbox.has_work() {
+                match connected.build_record(
+                    cx,
+                    &self.shared.config,
+                    &mut self.shared.buffer,
+                    link,
+                    &mut self.out,
+                ) {
+                    Ok(Some(data)) => {
+                        state.transport_credit -= data.len() as i64;
+                        self.out.push_back(Out::Transmit { link, data: data.freeze() });
+                    }
+                    Ok(None) => break,
+                    Err(reason) => {
+                        self.close(cx, link, reason, None);
+                        break;
+                    }
+                }
+            }
+            self.check_stall(cx, link);
+        }
+    }
+
+    /// Starts or ends the clock of a peer that takes nothing while something waits for it.
+    fn check_stall(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let Phase::Connected(connected) = &mut state.phase else { return };
+        let waits = state.transport_credit <= 0 && connected.outbox.has_work();
+        match (waits, connected.stalled_since) {
+            (true, None) => {
+                cx.mark("link.transport_full");
+                connected.stalled_since = Some(cx.now);
+                self.reschedule(link, cx.now);
+            }
+            (false, Some(_)) => connected.stalled_since = None,
+            _ => {}
+        }
+    }
+
+    /// Moves the wake-up of a link earlier if it wants to be looked at before the time it is down for.
+    fn reschedule(&mut self, link: LinkId, now: Instant) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let due = match &state.phase {
+            Phase::Greeting(_) => state.opened_at + self.shared.config.timing.handshake_timeout,
+            Phase::Connected(connected) => connected.next_due(&self.shared.config.timing),
+        };
+        let due = due.max(now);
+        if due < state.wake_up_at || !self.wake_ups.contains(&(state.wake_up_at, link)) {
+            self.wake_ups.remove(&(state.wake_up_at, link));
+            state.wake_up_at = due;
+            self.wake_ups.insert((due, link));
+        }
+    }
+
+    /// Looks at one link whose time has come.
+    fn wake(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let timing = &self.shared.config.timing;
+        match &mut state.phase {
+            Phase::Greeting(_) => {
+                if state.opened_at + timing.handshake_timeout <= cx.now {
+                    cx.mark("link.handshake_timeout");
+                    return self.close(cx, link, CloseReason::HandshakeTimeout, None);
+                }
+            }
+            Phase::Connected(connected) => match connected.wake(cx, timing) {
+                connected::Verdict::Fine => {}
+                connected::Verdict::Suspect => self.out.push_back(Out::Suspect { link }),
+                connected::Verdict::Dead(reason) => return self.close(cx, link, reason, None),
+            },
+        }
+        self.dirty.insert(link);
+        self.reschedule(link, cx.now);
+    }
+
+    /// After a long sleep of the whole process the silence of the peers means nothing: what they sent has not been read.
+    fn forgive_own_pause(&mut self, cx: &mut Cx<'_>) {
+        let Some(due) = self.wake_ups.first().map(|(at, _)| *at) else { return };
+        let timing = &self.shared.config.timing;
+        if cx.now - due < timing.keepalive_interval * timing.suspect_after_missed {
+            return;
+        }
+        cx.count("link.own_pause_noticed");
+        for state in self.links.values_mut() {
+            if let Phase::Connected(connected) = &mut state.phase {
+                connected.forgive(cx.now);
+            }
+        }
+    }
+}
+
+impl Machine for Links {
+    type In = In;
+    type Out = Out;
+
+    fn handle(&mut self, cx: &mut Cx<'_>, input: In) {
+        match input {
+            In::Open { link, dialled, remote_addr } => self.open(cx, link, dialled, remote_addr),
+            In::Down { link } => self.forget(link, CloseReason::ConnectionClosed, true),
+            In::Received { link, data } => self.received(cx, link, data),
+            In::TransportCredit { link, bytes } => {
+                if let Some(state) = self.links.get_mut(&link) {
+                    state.transport_credit = state.transport_credit.saturating_add_unsigned(bytes as u64);
+                    if let Phase::Connected(connected) = &mut state.phase {
+                        connected.stalled_since = None;
+                    }
+                    self.dirty.insert(link);
+                }
+            }
+            In::Send { link, message } => {
+                if let Some(connected) = self.connected(link) {
+                    connected.outbox.push(message);
+                }
+            }
+            In::Withdraw { link, id } => {
+                if let Some(connected) = self.connected(link) {
+                    let bytes = connected.outbox.withdraw(id);
+                    self.out.push_back(Out::Flushed { link, bytes });
+                }
+            }
+            In::WithdrawReply { link, id } => {
+                if let Some(connected) = self.connected(link) {
+                    let bytes = connected.outbox.withdraw_reply(id);
+                    self.out.push_back(Out::Flushed { link, bytes });
+                }
+            }
+            In::Grant { link, bytes } => {
+                if let Some(connected) = self.connected(link) {
+                    connected.grant(bytes as u64);
+                }
+            }
+            In::Poke { link } => {
+                if let Some(connected) = self.connected(link) {
+                    connected.outbox.keep_alive();
+                }
+            }
+            In::Goodbye { link, reason } => {
+                if let Some(connected) = self.connected(link) {
+                    connected.outbox.say_goodbye(reason);
+                }
+            }
+            In::Close { link, reason, stale } => self.close(cx, link, reason, stale),
+            In::Reincarnate { incarnation } => {
+                self.shared.incarnation = self.shared.identity.sign_incarnation(incarnation);
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Option<Out> {
+        self.out.pop_front()
+    }
+
+    fn timeout(&self) -> Option<Instant> {
+        self.wake_ups.first().map(|(at, _)| *at)
+    }
+
+    fn on_timeout(&mut self, cx: &mut Cx<'_>) {
+        if self.timeout().is_none_or(|at| at > cx.now) {
+            return;
+        }
+        self.forgive_own_pause(cx);
+        // Keep-alives that would be due in a moment go out with those that are due now: one wake-up for all.
+        let horizon = cx.now + self.shared.config.timing.keepalive_interval / 8;
+        let mut due = core::mem::take(&mut self.wake_ups);
+        self.wake_ups = due.split_off(&(horizon, LinkId(u64::MAX)));
+        for (_, link) in due {
+            self.wake(cx, link);
+        }
+    }
+}
+
+/// What this node is ready to receive, within what the wire can say.
+fn wire_limits(limits: &Limits) -> WireLimits {
+    let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    WireLimits {
+        record_bytes_max: RECORD_LEN_MAX as u32,
+        message_bytes_max: narrow(limits.message_bytes_max),
+        window_bytes: limits.link_window_bytes.max(WINDOW_BYTES_MIN),
+    }
+}
+
+/// The smallest window: the largest frame of a call must fit.
+const WINDOW_BYTES_MIN: u32 = 65_536;

@@ -1,0 +1,388 @@
+//! What waits to be sent on one link, and in which order it leaves.
+//!
+//! Control frames go first. Messages wait in three lanes (answers, requests, bulk) that take turns by deficit round robin
+//! (Shreedhar and Varghese, 1995), so that the chunks of a large message never hold up small ones, nor starve behind them.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::{LinkId, Out};
+use crate::code::{CloseReason, Error};
+use crate::time::Instant;
+use crate::wire::body::{self, Credit, Goodbye, ReplyHead, RequestHead};
+use crate::wire::frame::{CHUNK_LEN_MAX, FrameHeader, FrameType, HEADER_LEN};
+use crate::wire::path::ActionPath;
+use crate::wire::payload::Payload;
+
+/// Bytes that a lane may send before the next one has its turn.
+const QUANTUM: usize = 16 * 1024;
+/// Room that the head of a REQUEST or REPLY takes at most, besides the path.
+const HEAD_LEN_MAX: usize = 40;
+/// Room that an ERROR takes at most.
+const ERROR_LEN_MAX: usize = Error::MESSAGE_LEN_MAX + Error::DETAIL_LEN_MAX + 64;
+/// Room for all control frames together.
+const CONTROL_LEN_MAX: usize = 256;
+
+/// A message of a call.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// A call of ours.
+    Request { id: u64, action: Arc<ActionPath>, deadline: Instant, payload: Payload },
+    /// The answer to a call of the peer.
+    Reply { id: u64, payload: Payload },
+    /// The failure of a call of the peer.
+    Error { id: u64, error: Error },
+    /// We no longer wait for a call of ours.
+    Cancel { id: u64 },
+}
+
+impl Message {
+    /// Bytes of its payload, which is what counts against the limit on queued bytes.
+    pub(crate) fn payload_len(&self) -> usize {
+        match self {
+            Self::Request { payload, .. } | Self::Reply { payload, .. } => payload.data.len(),
+            Self::Error { .. } | Self::Cancel { .. } => 0,
+        }
+    }
+
+    fn is_request(&self, id: u64) -> bool {
+        matches!(self, Self::Request { id: own, .. } if *own == id)
+    }
+
+    fn is_reply(&self, id: u64) -> bool {
+        matches!(self, Self::Reply { id: own, .. } if *own == id)
+    }
+}
+
+/// A message, and how much of its payload has left.
+#[derive(Debug)]
+struct Sending {
+    message: Message,
+    sent: usize,
+}
+
+/// The lanes, in the order of their turns.
+#[derive(Clone, Copy, Debug)]
+enum Lane {
+    Answers = 0,
+    Requests = 1,
+    Bulk = 2,
+}
+
+/// What became of a turn.
+enum Turn {
+    /// A frame was written.
+    Wrote,
+    /// Nothing in this lane can go now.
+    Nothing,
+    /// The record has no room for the next frame.
+    Full,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    lanes: [VecDeque<Sending>; 3],
+    deficits: [usize; 3],
+    turn: usize,
+    /// Bytes of requests that the peer still takes.
+    window: u64,
+    /// Bytes that we grant the peer with the next record.
+    grant: u64,
+    keepalive: bool,
+    goodbye: Option<CloseReason>,
+}
+
+impl Outbox {
+    pub(super) fn new(window: u32) -> Self {
+        Self {
+            lanes: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
+            deficits: [0; 3],
+            turn: 0,
+            window: window.into(),
+            grant: 0,
+            keepalive: false,
+            goodbye: None,
+        }
+    }
+
+    pub(super) fn push(&mut self, message: Message) {
+        let lane = match &message {
+            message if message.payload_len() > QUANTUM => Lane::Bulk,
+            Message::Request { .. } => Lane::Requests,
+            Message::Reply { .. } | Message::Error { .. } | Message::Cancel { .. } => Lane::Answers,
+        };
+        self.lanes[lane as usize].push_back(Sending { message, sent: 0 });
+    }
+
+    /// Takes a call out of the queue, or tells the peer where it has begun to leave. Gives the payload bytes that were
+    /// taken out.
+    pub(super) fn withdraw(&mut self, id: u64) -> usize {
+        let removed = self.remove(|message| message.is_request(id));
+        if removed.as_ref().is_none_or(|sending| sending.sent > 0) {
+            self.push(Message::Cancel { id });
+        }
+        removed.map_or(0, |sending| sending.message.payload_len() - sending.sent)
+    }
+
+    /// Takes an answer out of the queue. The caller has said that it no longer waits, so a half-sent one may just end.
+    pub(super) fn withdraw_reply(&mut self, id: u64) -> usize {
+        let removed = self.remove(|message| message.is_reply(id));
+        removed.map_or(0, |sending| sending.message.payload_len() - sending.sent)
+    }
+
+    fn remove(&mut self, which: impl Fn(&Message) -> bool) -> Option<Sending> {
+        self.lanes.iter_mut().find_map(|lane| {
+            let position = lane.iter().position(|sending| which(&sending.message))?;
+            lane.remove(position)
+        })
+    }
+
+    /// The peer takes so many bytes more. `None` when no honest peer would grant so much.
+    pub(super) fn add_window(&mut self, bytes: u32) -> Option<()> {
+        self.window = self.window.checked_add(bytes.into()).filter(|window| *window <= 1 << 40)?;
+        Some(())
+    }
+
+    pub(super) fn grant(&mut self, bytes: u64) {
+        self.grant += bytes;
+    }
+
+    pub(super) fn keep_alive(&mut self) {
+        self.keepalive = true;
+    }
+
+    pub(super) fn say_goodbye(&mut self, reason: CloseReason) {
+        self.goodbye = Some(reason);
+    }
+
+    /// Whether no message waits.
+    pub(super) fn is_drained(&self) -> bool {
+        self.lanes.iter().all(VecDeque::is_empty)
+    }
+
+    /// Whether something could be sent now.
+    pub(super) fn has_work(&self) -> bool {
+        self.keepalive
+            || self.grant > 0
+            || self.lanes[Lane::Answers as usize].front().is_some()
+            || self.lanes[Lane::Requests as usize].front().is_some_and(|sending| self.fits_window(sending))
+            || self.lanes[Lane::Bulk as usize].iter().any(|sending| self.fits_window(sending))
+            || self.goodbye.is_some() && self.is_drained()
+    }
+
+    /// How many messages wait.
+    pub(super) fn len(&self) -> usize {
+        self.lanes.iter().map(VecDeque::len).sum()
+    }
+
+    fn fits_window(&self, sending: &Sending) -> bool {
+        let Message::Request { action, payload, .. } = &sending.message else { return true };
+        let rest = payload.data.len() - sending.sent;
+        let needed = rest.min(QUANTUM) + HEADER_LEN + HEAD_LEN_MAX + action.as_str().len();
+        self.window >= needed as u64
+    }
+
+    /// Writes frames into `record` until it has `room_max` bytes of plaintext or nothing is left that may go.
+    /// Gives the number of payload bytes written, and the reason of a goodbye that went out.
+    pub(super) fn fill(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        record: &mut BytesMut,
+        room_max: usize,
+        out: &mut VecDeque<Out>,
+    ) -> (usize, Option<CloseReason>) {
+        let end = record.len() + room_max;
+        self.fill_control(record);
+        let mut flushed = 0;
+        let mut idle_turns = 0;
+        while idle_turns < self.lanes.len() {
+            match self.take_turn(now, link, record, end, &mut flushed, out) {
+                Turn::Wrote => idle_turns = 0,
+                Turn::Nothing => {
+                    self.deficits[self.turn] = 0;
+                    self.turn = (self.turn + 1) % self.lanes.len();
+                    idle_turns += 1;
+                }
+                Turn::Full => break,
+            }
+        }
+        let mut goodbye = None;
+        if self.is_drained() && end - record.len() >= 32 {
+            goodbye = self.goodbye.take();
+            if let Some(reason) = goodbye {
+                frame(record, FrameType::Goodbye, 0, |out| Goodbye { reason }.encode(out));
+            }
+        }
+        (flushed, goodbye)
+    }
+
+    fn fill_control(&mut self, record: &mut BytesMut) {
+        let before = record.len();
+        if self.grant > 0 {
+            let bytes = self.grant.min(u32::MAX.into()) as u32;
+            self.grant -= u64::from(bytes);
+            frame(record, FrameType::Credit, 0, |out| Credit { bytes }.encode(out));
+        }
+        if core::mem::take(&mut self.keepalive) && record.len() == before {
+            frame(record, FrameType::KeepAlive, 0, |_| {});
+        }
+        debug_assert!(record.len() - before <= CONTROL_LEN_MAX, "control frames are small");
+    }
+
+    /// Lets the lane whose turn it is write one frame, if its deficit allows.
+    fn take_turn(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        record: &mut BytesMut,
+        end: usize,
+        flushed: &mut usize,
+        out: &mut VecDeque<Out>,
+    ) -> Turn {
+        let alone = self.lanes.iter().enumerate().all(|(other, lane)| other == self.turn || lane.is_empty());
+        if !self.rotate_to_sendable() {
+            return Turn::Nothing;
+        }
+        if self.deficits[self.turn] == 0 {
+            self.deficits[self.turn] = QUANTUM;
+        }
+        let Some(sending) = self.lanes[self.turn].front() else { return Turn::Nothing };
+        let room = end - record.len();
+        let chunk_max = if alone { CHUNK_LEN_MAX } else { QUANTUM };
+        let Some(chunk_len) = chunk_len(sending, room, chunk_max, self.window) else { return Turn::Full };
+        let before = record.len();
+        let Some(mut sending) = self.lanes[self.turn].pop_front() else { return Turn::Nothing };
+        if sending.sent == 0
+            && let Message::Request { id, .. } = &sending.message
+        {
+            out.push_back(Out::Started { link, id: *id });
+        }
+        let more = write_frame(&mut sending, now, chunk_len, record);
+        let written = record.len() - before;
+        if matches!(sending.message, Message::Request { .. }) {
+            self.window = self.window.saturating_sub(written as u64);
+        }
+        *flushed += chunk_len;
+        let turn = self.turn;
+        if more {
+            // Large messages take turns among themselves too.
+            self.lanes[turn].push_back(sending);
+        }
+        self.deficits[turn] = self.deficits[turn].saturating_sub(written);
+        if self.deficits[turn] == 0 {
+            self.turn = (turn + 1) % self.lanes.len();
+        }
+        Turn::Wrote
+    }
+
+    /// Brings a message to the front of the present lane that the peer's window lets through. In the bulk lane any will
+    /// do; the other lanes keep their order.
+    fn rotate_to_sendable(&mut self) -> bool {
+        let tries = if self.turn == Lane::Bulk as usize { self.lanes[self.turn].len() } else { 1 };
+        for _ in 0..tries {
+            let Some(front) = self.lanes[self.turn].front() else { return false };
+            if self.fits_window(front) {
+                return true;
+            }
+            if tries > 1 {
+                self.lanes[self.turn].rotate_left(1);
+            }
+        }
+        false
+    }
+}
+
+/// How many payload bytes of this message go into the next frame; `None` when the room is too small to begin.
+fn chunk_len(sending: &Sending, room: usize, chunk_max: usize, window: u64) -> Option<usize> {
+    let overhead = HEADER_LEN
+        + match &sending.message {
+            Message::Request { action, .. } => HEAD_LEN_MAX + action.as_str().len(),
+            Message::Reply { .. } => HEAD_LEN_MAX,
+            Message::Error { .. } => ERROR_LEN_MAX,
+            Message::Cancel { .. } => 0,
+        };
+    let rest = sending.message.payload_len() - sending.sent;
+    let mut chunk = rest.min(chunk_max).min(room.checked_sub(overhead)?);
+    if matches!(sending.message, Message::Request { .. }) {
+        let window = usize::try_from(window).unwrap_or(usize::MAX);
+        chunk = chunk.min(window.checked_sub(overhead)?);
+    }
+    // A message of one chunk is not cut, and a large one not into crumbs.
+    (chunk == rest || chunk >= QUANTUM / 4 && rest > QUANTUM).then_some(chunk)
+}
+
+/// Writes one frame of a message; gives whether more is to come.
+fn write_frame(sending: &mut Sending, now: Instant, chunk_len: usize, record: &mut BytesMut) -> bool {
+    let first = sending.sent == 0;
+    match &sending.message {
+        Message::Request { id, action, deadline, payload } => {
+            let (chunk, more) = next_chunk(&payload.data, &mut sending.sent, chunk_len);
+            let total_len = more.then_some(payload.data.len() as u64);
+            let time_left_us = u64::try_from((*deadline - now).as_micros()).unwrap_or(u64::MAX);
+            let head =
+                RequestHead { action: action.as_str(), time_left_us, codec: payload.codec as u8, total_len };
+            let frame_type = if first { FrameType::Request } else { FrameType::RequestMore };
+            chunk_frame(record, frame_type, *id, more, chunk, |out| head.encode(out));
+            more
+        }
+        Message::Reply { id, payload } => {
+            let (chunk, more) = next_chunk(&payload.data, &mut sending.sent, chunk_len);
+            let total_len = more.then_some(payload.data.len() as u64);
+            let head = ReplyHead { codec: payload.codec as u8, total_len };
+            let frame_type = if first { FrameType::Reply } else { FrameType::ReplyMore };
+            chunk_frame(record, frame_type, *id, more, chunk, |out| head.encode(out));
+            more
+        }
+        Message::Error { id, error } => {
+            frame(record, FrameType::Error, *id, |out| body::encode_error(error, out));
+            false
+        }
+        Message::Cancel { id } => {
+            frame(record, FrameType::Cancel, *id, |_| {});
+            false
+        }
+    }
+}
+
+/// The next `chunk_len` bytes, and whether more follow.
+fn next_chunk<'a>(data: &'a Bytes, sent: &mut usize, chunk_len: usize) -> (&'a [u8], bool) {
+    let start = *sent;
+    *sent += chunk_len;
+    (&data[start..*sent], *sent < data.len())
+}
+
+/// Writes a frame of a message: the head only in the first one.
+fn chunk_frame(
+    record: &mut BytesMut,
+    frame_type: FrameType,
+    id: u64,
+    more: bool,
+    chunk: &[u8],
+    head: impl FnOnce(&mut BytesMut),
+) {
+    let start = record.len();
+    frame(record, frame_type, id, |out| {
+        if matches!(frame_type, FrameType::Request | FrameType::Reply) {
+            head(out);
+        }
+        out.put_slice(chunk);
+    });
+    if more {
+        record[start + 1] |= crate::wire::frame::MORE;
+    }
+}
+
+/// Writes a header and the body that `body` writes, in place.
+pub(super) fn frame(record: &mut BytesMut, frame_type: FrameType, id: u64, body: impl FnOnce(&mut BytesMut)) {
+    let start = record.len();
+    record.put_bytes(0, HEADER_LEN);
+    body(record);
+    let length = record.len() - start - HEADER_LEN;
+    debug_assert!(length <= crate::wire::frame::BODY_LEN_MAX, "a body of {length} bytes fits no frame");
+    let header = FrameHeader { frame_type, more: false, length: length as u16, id };
+    header.encode(&mut &mut record[start..start + HEADER_LEN]);
+}

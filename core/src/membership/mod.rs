@@ -1,0 +1,649 @@
+//! Who is alive: neighbours by their links. Which link counts where there are two, which instance where there are two,
+//! and which addresses are dialled.
+
+mod dialling;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use rand_chacha::ChaCha8Rng;
+
+use self::dialling::Dialling;
+use crate::address::Address;
+use crate::code::CloseReason;
+use crate::config::Config;
+use crate::identity::{Incarnation, NodeId, NodeLabel, SignedIncarnation};
+use crate::link::LinkId;
+use crate::machine::{Cx, Machine, injected};
+use crate::session::ProvenPeer;
+use crate::time::Instant;
+use crate::wire::body::Hello;
+
+/// One attempt to open a stream to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DialId(pub u64);
+
+/// Why a dial failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DialFailure {
+    /// The other side refused the connection.
+    Refused,
+    /// Nobody answered in time.
+    TimedOut,
+    /// The host name has no address.
+    NameNotFound,
+    /// No way to that address, or another failure of the transport.
+    Unreachable,
+}
+
+/// Why a neighbour is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DownReason {
+    /// Nothing was heard from it for too long.
+    HeartbeatTimeout,
+    /// The connection ended, or the peer broke the protocol.
+    ConnectionClosed,
+    /// It refused us, or we it.
+    Refused,
+    /// It said goodbye.
+    Graceful,
+    /// A newer instance of it took over.
+    Superseded,
+}
+
+impl DownReason {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HeartbeatTimeout => "heartbeat_timeout",
+            Self::ConnectionClosed => "connection_closed",
+            Self::Refused => "refused",
+            Self::Graceful => "graceful",
+            Self::Superseded => "superseded",
+        }
+    }
+
+    fn of(reason: CloseReason) -> Self {
+        match reason {
+            CloseReason::HeartbeatTimeout => Self::HeartbeatTimeout,
+            CloseReason::Graceful => Self::Graceful,
+            CloseReason::Superseded | CloseReason::StaleIncarnation => Self::Superseded,
+            CloseReason::Untrusted | CloseReason::IdentityRejected | CloseReason::TooManyLinks => {
+                Self::Refused
+            }
+            _ => Self::ConnectionClosed,
+        }
+    }
+}
+
+/// A neighbour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// Who it is.
+    pub node: NodeId,
+    /// Which of its lives.
+    pub incarnation: Incarnation,
+    /// What people call it.
+    pub label: NodeLabel,
+    /// Where it says that it can be dialled.
+    pub addrs: Vec<Address>,
+    /// The link that calls use.
+    pub link: LinkId,
+    /// The other end of that link.
+    pub remote_addr: SocketAddr,
+    /// Whether nothing was heard from it for some intervals.
+    pub suspect: bool,
+}
+
+/// What membership is told.
+#[derive(Debug)]
+pub(crate) enum In {
+    /// Dial this address for ever.
+    Connect { addr: Address },
+    /// The driver has a stream.
+    StreamUp { link: LinkId, dial: Option<DialId>, remote_addr: SocketAddr },
+    /// The driver could not get one.
+    DialFailed { dial: DialId, reason: DialFailure },
+    /// A peer proved who it is.
+    Proved { link: LinkId, peer: ProvenPeer, hello: Hello, message_bytes_max: usize },
+    /// A link ended.
+    LinkClosed { link: LinkId, reason: CloseReason },
+    /// A peer is silent.
+    Suspect { link: LinkId },
+    /// A peer was heard again.
+    Recovered { link: LinkId },
+    /// A peer starts no more calls on a link.
+    Goodbye { link: LinkId, reason: CloseReason },
+    /// Our own goodbye has left.
+    GoodbyeSent { link: LinkId },
+    /// A retiring link has no calls left.
+    Idle { link: LinkId },
+    /// Our own incarnation has been overtaken.
+    Stale { link: LinkId, newer: SignedIncarnation },
+    /// Dial no more, and say goodbye to everybody.
+    Leave,
+    /// Close every link.
+    CloseAll,
+}
+
+/// What membership gives.
+#[derive(Debug)]
+pub(crate) enum Out {
+    /// Ask the driver for a stream.
+    Dial { dial: DialId, addr: Address },
+    /// Start the handshake on a stream.
+    Accept { link: LinkId, dialled: Option<Address>, remote_addr: SocketAddr },
+    /// The stream came too late: close it.
+    Discard { link: LinkId },
+    /// Close a link.
+    Close { link: LinkId, reason: CloseReason, stale: Option<SignedIncarnation> },
+    /// Say goodbye on a link once everything queued has left.
+    Goodbye { link: LinkId, reason: CloseReason },
+    /// Find out whether a link is dead.
+    Poke { link: LinkId },
+    /// A link can carry calls.
+    Bind { link: LinkId, node: NodeId, incarnation: Incarnation, message_bytes_max: usize },
+    /// New calls to a node take this link.
+    Prefer { node: NodeId, link: LinkId },
+    /// No new calls to this node.
+    Unlist { node: NodeId },
+    /// Say when this link is idle.
+    Retire { link: LinkId },
+    /// A neighbour is there.
+    PeerUp(PeerInfo),
+    /// A neighbour is silent.
+    PeerSuspect { node: NodeId },
+    /// It was heard again.
+    PeerRecovered { node: NodeId },
+    /// A neighbour is gone.
+    PeerDown { node: NodeId, incarnation: Incarnation, reason: DownReason },
+    /// A dial failed.
+    DialFailed { addr: Address, reason: DialFailure, retry_at: Instant },
+    /// This node goes on under a new incarnation.
+    Reincarnate { incarnation: Incarnation },
+    /// A newer instance of this node has taken over.
+    Superseded { by: Incarnation },
+}
+
+/// The machine.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    config: Arc<Config>,
+    own: NodeId,
+    incarnation: Incarnation,
+    dialling: Dialling,
+    links: BTreeMap<LinkId, LinkEntry>,
+    neighbours: BTreeMap<NodeId, Neighbour>,
+    /// The latest incarnation of every node that was ever here, as its owner signed it.
+    seen: BTreeMap<NodeId, SignedIncarnation>,
+    /// Nodes by when they were first seen, oldest first.
+    seen_order: VecDeque<NodeId>,
+    leaving: bool,
+    /// The proof that a peer has just given of a later incarnation of this node, until its goodbye says what follows.
+    overtaken_by: Option<(LinkId, Incarnation)>,
+    out: VecDeque<Out>,
+}
+
+/// A link that is there.
+#[derive(Debug)]
+struct LinkEntry {
+    remote_addr: SocketAddr,
+    /// Whether this side dialled.
+    dialled: bool,
+    node: Option<NodeId>,
+    /// From when on it is closed although it is not idle, once another link has replaced it.
+    retired_until: Option<Instant>,
+    /// Whether it falls to this side to say goodbye first.
+    we_decide: bool,
+    idle: bool,
+    goodbye_asked: bool,
+    goodbye_sent: bool,
+    goodbye_heard: bool,
+    hello: Option<Hello>,
+}
+
+impl LinkEntry {
+    /// Whether new calls may go over it.
+    fn is_usable(&self) -> bool {
+        self.node.is_some() && !self.goodbye_asked && !self.goodbye_heard
+    }
+}
+
+/// A node with at least one proved link.
+#[derive(Debug)]
+struct Neighbour {
+    incarnation: Incarnation,
+    /// The link that new calls take.
+    link: LinkId,
+    up_since: Instant,
+    suspect: bool,
+}
+
+impl Membership {
+    pub(crate) fn new(config: Arc<Config>, own: NodeId, incarnation: Incarnation, rng: ChaCha8Rng) -> Self {
+        Self {
+            config,
+            own,
+            incarnation,
+            dialling: Dialling::new(rng),
+            links: BTreeMap::new(),
+            neighbours: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            seen_order: VecDeque::new(),
+            leaving: false,
+            overtaken_by: None,
+            out: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    pub(crate) fn configured_len(&self) -> usize {
+        self.dialling.len()
+    }
+
+    pub(crate) fn disconnect(&mut self, addr: &Address) -> bool {
+        self.dialling.remove(addr)
+    }
+
+    pub(crate) fn was_dial_asked(&self, dial: DialId) -> bool {
+        self.dialling.was_asked(dial)
+    }
+
+    pub(crate) fn peers(&self) -> Vec<PeerInfo> {
+        self.neighbours.iter().filter_map(|(node, neighbour)| self.info(*node, neighbour)).collect()
+    }
+
+    fn info(&self, node: NodeId, neighbour: &Neighbour) -> Option<PeerInfo> {
+        let entry = self.links.get(&neighbour.link)?;
+        let hello = entry.hello.as_ref()?;
+        Some(PeerInfo {
+            node,
+            incarnation: neighbour.incarnation,
+            label: hello.label.clone(),
+            addrs: hello.addrs.clone(),
+            link: neighbour.link,
+            remote_addr: entry.remote_addr,
+            suspect: neighbour.suspect,
+        })
+    }
+
+    pub(crate) fn gauges(&self, mut gauge: impl FnMut(&'static str, usize, usize, bool)) {
+        let limits = &self.config.limits;
+        gauge("membership.neighbours", self.neighbours.len(), limits.links_max, false);
+        gauge("membership.configured_peers", self.dialling.len(), limits.configured_peers_max, false);
+        gauge("membership.nodes_seen", self.seen.len(), limits.remembered_peers_max, false);
+        let retiring = self.links.values().filter(|entry| entry.retired_until.is_some()).count();
+        gauge("membership.retiring_links", retiring, limits.links_max, true);
+    }
+
+    fn stream_up(&mut self, cx: &mut Cx<'_>, link: LinkId, dial: Option<DialId>, remote_addr: SocketAddr) {
+        let dialled = match dial.map(|dial| self.dialling.opened(dial, link)) {
+            None if self.leaving => return self.out.push_back(Out::Discard { link }),
+            None => None,
+            Some(Some(addr)) => Some(addr),
+            Some(None) => {
+                cx.mark("membership.stream_came_too_late");
+                return self.out.push_back(Out::Discard { link });
+            }
+        };
+        let entry = LinkEntry {
+            remote_addr,
+            dialled: dialled.is_some(),
+            node: None,
+            retired_until: None,
+            we_decide: false,
+            idle: false,
+            goodbye_asked: false,
+            goodbye_sent: false,
+            goodbye_heard: false,
+            hello: None,
+        };
+        self.links.insert(link, entry);
+        self.out.push_back(Out::Accept { link, dialled, remote_addr });
+    }
+
+    /// A peer proved who it is. Is it the node's latest life, and is this the link to keep?
+    fn proved(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        peer: ProvenPeer,
+        hello: Hello,
+        message_bytes_max: usize,
+    ) {
+        let node = peer.node_id;
+        let incarnation = peer.incarnation.incarnation;
+        if let Some(seen) = self.seen.get(&node).filter(|seen| seen.incarnation > incarnation) {
+            // An older life than one we know. If that one lives, this is its copy and must stop; else it must catch up.
+            let lives = self.neighbours.contains_key(&node);
+            cx.count(if lives { "membership.copy_refused" } else { "membership.stale_refused" });
+            let reason = if lives { CloseReason::Superseded } else { CloseReason::StaleIncarnation };
+            return self.out.push_back(Out::Close { link, reason, stale: Some(*seen) });
+        }
+        self.see(node, peer.incarnation);
+        self.dialling.proved(link, node);
+        if let Some(entry) = self.links.get_mut(&link) {
+            entry.node = Some(node);
+            entry.hello = Some(hello);
+        }
+        if self.neighbours.get(&node).is_some_and(|neighbour| neighbour.incarnation < incarnation) {
+            cx.mark("membership.newer_life");
+            self.end_older_life(cx, node, link, peer.incarnation);
+        }
+        self.out.push_back(Out::Bind { link, node, incarnation, message_bytes_max });
+        match self.neighbours.get(&node).map(|neighbour| neighbour.link) {
+            None => self.node_up(cx, node, incarnation, link),
+            Some(other) => self.choose(cx, node, other, link),
+        }
+        if self.leaving {
+            self.say_goodbye(link, CloseReason::Graceful);
+        }
+    }
+
+    fn see(&mut self, node: NodeId, incarnation: SignedIncarnation) {
+        if self.seen.insert(node, incarnation).is_some() {
+            return;
+        }
+        self.seen_order.push_back(node);
+        while self.seen.len() > self.config.limits.remembered_peers_max {
+            let absent = |node: &NodeId| !self.neighbours.contains_key(node);
+            let Some(position) = self.seen_order.iter().position(absent) else { return };
+            if let Some(oldest) = self.seen_order.remove(position) {
+                self.seen.remove(&oldest);
+            }
+        }
+    }
+
+    fn node_up(&mut self, cx: &mut Cx<'_>, node: NodeId, incarnation: Incarnation, link: LinkId) {
+        cx.mark("membership.peer_up");
+        let neighbour = Neighbour { incarnation, link, up_since: cx.now, suspect: false };
+        let info = self.info(node, &neighbour);
+        self.neighbours.insert(node, neighbour);
+        self.dialling.node_up(node);
+        self.out.push_back(Out::Prefer { node, link });
+        self.out.extend(info.map(Out::PeerUp));
+    }
+
+    /// A newer life of a node is here: the older one is over, whatever its links say.
+    fn end_older_life(
+        &mut self,
+        cx: &mut Cx<'_>,
+        node: NodeId,
+        newer_link: LinkId,
+        newer: SignedIncarnation,
+    ) {
+        let older: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(link, entry)| entry.node == Some(node) && **link != newer_link)
+            .map(|(link, _)| *link)
+            .collect();
+        for link in older {
+            // If somebody still lives there, it has a copy of the key, and the proof tells it to stop.
+            self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: Some(newer) });
+            self.links.remove(&link);
+        }
+        self.node_down(cx, node, DownReason::Superseded);
+        self.dialling.proved(newer_link, node);
+    }
+
+    /// Two links to one node: the one dialled by the smaller id stays, or the newer one of two by the same side. The
+    /// dialler of the one that stays says goodbye on the other, so that each side finishes its calls there first.
+    fn choose(&mut self, cx: &mut Cx<'_>, node: NodeId, old: LinkId, new: LinkId) {
+        let dialled = |link: LinkId| self.links.get(&link).is_some_and(|entry| entry.dialled);
+        let we_are_smaller = self.own < node;
+        let (keep, drop) = match (dialled(old), dialled(new)) {
+            (true, false) if we_are_smaller => (old, new),
+            (false, true) if !we_are_smaller => (old, new),
+            _ => (new, old),
+        };
+        let we_decide = dialled(keep);
+        cx.mark(if we_decide {
+            "membership.second_link_ours_to_end"
+        } else {
+            "membership.second_link_theirs_to_end"
+        });
+        if injected!(cx, "both-links-dropped") && !we_decide {
+            self.out.push_back(Out::Close { link: keep, reason: CloseReason::Superseded, stale: None });
+        }
+        if let Some(neighbour) = self.neighbours.get_mut(&node) {
+            neighbour.link = keep;
+        }
+        self.out.push_back(Out::Prefer { node, link: keep });
+        if let Some(entry) = self.links.get_mut(&drop) {
+            entry.retired_until = Some(cx.now + self.config.timing.retire_timeout);
+            entry.we_decide = we_decide;
+        }
+        self.out.push_back(Out::Poke { link: drop });
+        self.out.push_back(Out::Retire { link: drop });
+    }
+
+    fn say_goodbye(&mut self, link: LinkId, reason: CloseReason) {
+        if let Some(entry) = self.links.get_mut(&link)
+            && !entry.goodbye_asked
+        {
+            entry.goodbye_asked = true;
+            self.out.push_back(Out::Goodbye { link, reason });
+        }
+    }
+
+    /// A retiring link goes on towards its end: goodbye from the side that decides, goodbye from the other, close.
+    fn advance_retirement(&mut self, link: LinkId) {
+        let Some(entry) = self.links.get(&link) else { return };
+        if entry.retired_until.is_none() {
+            return;
+        }
+        if entry.idle && (entry.we_decide || entry.goodbye_heard) {
+            self.say_goodbye(link, CloseReason::Superseded);
+        }
+        let Some(entry) = self.links.get(&link) else { return };
+        if entry.we_decide && entry.goodbye_sent && entry.goodbye_heard {
+            self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
+        }
+    }
+
+    fn goodbye(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: CloseReason) {
+        let Some(entry) = self.links.get_mut(&link) else { return };
+        entry.goodbye_heard = true;
+        let Some(node) = entry.node else { return };
+        if reason == CloseReason::Superseded && entry.retired_until.is_none() {
+            entry.retired_until = Some(cx.now + self.config.timing.retire_timeout);
+            self.out.push_back(Out::Retire { link });
+        }
+        if self.neighbours.get(&node).is_some_and(|neighbour| neighbour.link == link)
+            && !self.promote(cx, node)
+        {
+            cx.mark("membership.peer_leaves");
+            self.out.push_back(Out::Unlist { node });
+        }
+        self.advance_retirement(link);
+    }
+
+    /// Makes another usable link of a node the preferred one. `false` if there is none.
+    fn promote(&mut self, cx: &mut Cx<'_>, node: NodeId) -> bool {
+        let usable = |entry: &LinkEntry| entry.node == Some(node) && entry.is_usable();
+        let Some(link) = self.links.iter().find(|(_, entry)| usable(entry)).map(|(link, _)| *link) else {
+            return false;
+        };
+        cx.mark("membership.other_link_promoted");
+        if let Some(entry) = self.links.get_mut(&link) {
+            entry.retired_until = None;
+            entry.idle = false;
+        }
+        if let Some(neighbour) = self.neighbours.get_mut(&node) {
+            neighbour.link = link;
+        }
+        self.out.push_back(Out::Prefer { node, link });
+        true
+    }
+
+    fn link_closed(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: CloseReason) {
+        let is_self = reason == CloseReason::SelfConnection;
+        self.dialling.link_closed(cx, &self.config.timing, link, is_self);
+        let Some(entry) = self.links.remove(&link) else { return };
+        let Some(node) = entry.node else { return };
+        if self.neighbours.get(&node).is_none_or(|neighbour| neighbour.link != link) || self.promote(cx, node)
+        {
+            return;
+        }
+        self.node_down(cx, node, DownReason::of(reason));
+    }
+
+    fn node_down(&mut self, cx: &mut Cx<'_>, node: NodeId, reason: DownReason) {
+        let Some(neighbour) = self.neighbours.remove(&node) else { return };
+        cx.mark("membership.peer_down");
+        self.dialling.node_down(cx, &self.config.timing, node, cx.now - neighbour.up_since);
+        self.out.push_back(Out::Unlist { node });
+        self.out.push_back(Out::PeerDown { node, incarnation: neighbour.incarnation, reason });
+        self.dial_due(cx);
+    }
+
+    fn set_suspect(&mut self, link: LinkId, suspect: bool) {
+        let Some(node) = self.links.get(&link).and_then(|entry| entry.node) else { return };
+        if let Some(neighbour) = self.neighbours.get_mut(&node)
+            && neighbour.link == link
+            && neighbour.suspect != suspect
+        {
+            neighbour.suspect = suspect;
+            self.out.push_back(if suspect { Out::PeerSuspect { node } } else { Out::PeerRecovered { node } });
+        }
+    }
+
+    /// A peer proved, with our own signature, that a later incarnation of this node has been seen.
+    fn stale(&mut self, cx: &mut Cx<'_>, link: LinkId, newer: SignedIncarnation) {
+        if newer.incarnation <= self.incarnation {
+            return;
+        }
+        // The goodbye in the same record tells the two cases apart: it is handled right after this.
+        if let Some(entry) = self.links.get_mut(&link) {
+            entry.retired_until.get_or_insert(cx.now + self.config.timing.retire_timeout);
+        }
+        self.overtaken_by = Some((link, newer.incarnation));
+    }
+
+    /// What a peer's goodbye means for a node whose incarnation it has just proved to be overtaken.
+    fn settle_stale(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: CloseReason) {
+        let Some((_, newer)) = self.overtaken_by.take_if(|(told_on, _)| *told_on == link) else { return };
+        if reason == CloseReason::StaleIncarnation {
+            cx.mark("membership.incarnation_adopted");
+            self.incarnation = newer.after();
+            self.out.push_back(Out::Reincarnate { incarnation: self.incarnation });
+            self.close_all(CloseReason::StaleIncarnation);
+            self.dialling.retry_now(cx.now);
+        } else {
+            cx.mark("membership.superseded");
+            self.dialling.stop();
+            self.out.push_back(Out::Superseded { by: newer });
+        }
+    }
+
+    fn close_all(&mut self, reason: CloseReason) {
+        for link in self.links.keys() {
+            self.out.push_back(Out::Close { link: *link, reason, stale: None });
+        }
+    }
+
+    fn dial_due(&mut self, cx: &mut Cx<'_>) {
+        while let Some((addr, reason, retry_at)) = self.dialling.give_up_late(cx, &self.config.timing) {
+            self.out.push_back(Out::DialFailed { addr, reason, retry_at });
+        }
+        while let Some((dial, addr)) = self.dialling.next_dial(cx.now, &self.config.timing) {
+            cx.mark("membership.dialled");
+            self.out.push_back(Out::Dial { dial, addr });
+        }
+    }
+}
+
+impl Machine for Membership {
+    type In = In;
+    type Out = Out;
+
+    fn handle(&mut self, cx: &mut Cx<'_>, input: In) {
+        match input {
+            In::Connect { addr } => {
+                self.dialling.add(addr, cx.now);
+                self.dial_due(cx);
+            }
+            In::StreamUp { link, dial, remote_addr } => self.stream_up(cx, link, dial, remote_addr),
+            In::DialFailed { dial, reason } => {
+                if let Some((addr, retry_at)) = self.dialling.failed(cx, &self.config.timing, dial) {
+                    self.out.push_back(Out::DialFailed { addr, reason, retry_at });
+                }
+            }
+            In::Proved { link, peer, hello, message_bytes_max } => {
+                self.proved(cx, link, peer, hello, message_bytes_max);
+            }
+            In::LinkClosed { link, reason } => {
+                self.link_closed(cx, link, reason);
+                self.dial_due(cx);
+            }
+            In::Suspect { link } => self.set_suspect(link, true),
+            In::Recovered { link } => self.set_suspect(link, false),
+            In::Goodbye { link, reason } => {
+                self.goodbye(cx, link, reason);
+                self.settle_stale(cx, link, reason);
+            }
+            In::GoodbyeSent { link } => {
+                if let Some(entry) = self.links.get_mut(&link) {
+                    entry.goodbye_sent = true;
+                }
+                self.advance_retirement(link);
+            }
+            In::Idle { link } => {
+                if let Some(entry) = self.links.get_mut(&link) {
+                    entry.idle = true;
+                }
+                self.advance_retirement(link);
+            }
+            In::Stale { link, newer } => self.stale(cx, link, newer),
+            In::Leave => {
+                self.leaving = true;
+                self.dialling.stop();
+                let proved: Vec<LinkId> = self
+                    .links
+                    .iter()
+                    .filter(|(_, entry)| entry.node.is_some())
+                    .map(|(link, _)| *link)
+                    .collect();
+                for link in proved {
+                    self.say_goodbye(link, CloseReason::Graceful);
+                }
+            }
+            In::CloseAll => self.close_all(CloseReason::Graceful),
+        }
+    }
+
+    fn poll(&mut self) -> Option<Out> {
+        self.out.pop_front()
+    }
+
+    fn timeout(&self) -> Option<Instant> {
+        let retirement = self.links.values().filter_map(|entry| entry.retired_until).min();
+        match (self.dialling.next_due(), retirement) {
+            (Some(dial), Some(retirement)) => Some(dial.min(retirement)),
+            (dial, retirement) => dial.or(retirement),
+        }
+    }
+
+    fn on_timeout(&mut self, cx: &mut Cx<'_>) {
+        self.dial_due(cx);
+        let over: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, entry)| entry.retired_until.is_some_and(|until| until <= cx.now))
+            .map(|(link, _)| *link)
+            .collect();
+        for link in over {
+            cx.mark("membership.retirement_over");
+            if let Some(entry) = self.links.get_mut(&link) {
+                entry.retired_until = None;
+            }
+            self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Bodies of frames: deterministic CBOR maps with integer keys. Unknown keys are skipped.
+//!
+//! The body of IDENTITY belongs to the handshake and lives in `session`.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::{BufMut, Bytes};
+
+use super::cbor::{Reader, Writer};
+use super::path::ActionPath;
+use super::{WireError, WireErrorKind};
+use crate::address::Address;
+use crate::code::{CloseReason, Code, Error, Kind};
+use crate::identity::NodeLabel;
+
+/// Most addresses in a HELLO. With IDENTITY it fits the 4 KiB that an unproved peer may send at once.
+pub const HELLO_ADDRS_MAX: u64 = 8;
+/// Longest address text: host, brackets, colon and port.
+const ADDRESS_LEN_MAX: usize = Address::HOST_LEN_MAX + 8;
+/// Range of a keep-alive interval in milliseconds.
+pub const KEEPALIVE_MS: core::ops::RangeInclusive<u64> = 100..=60_000;
+
+/// HELLO: what a node tells its neighbour besides who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// What people call the sender.
+    pub label: NodeLabel,
+    /// Where the sender can be dialled.
+    pub addrs: Vec<Address>,
+    /// Bits for optional features. None is defined yet; unknown bits are ignored.
+    pub features: u64,
+    /// After this many milliseconds without anything to send, the sender sends a KEEPALIVE.
+    pub keepalive_ms: u32,
+    /// The address that the sender dialled to get here; absent from the side that accepted.
+    pub dialled: Option<Address>,
+}
+
+impl Hello {
+    /// Appends the body.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        let mut writer = Writer::new(out);
+        writer.map(4 + usize::from(self.dialled.is_some()));
+        writer.uint(1).text(self.label.as_str());
+        writer.uint(2).array(self.addrs.len());
+        for addr in &self.addrs {
+            writer.text(&alloc::format!("{addr}"));
+        }
+        writer.uint(3).uint(self.features);
+        writer.uint(4).uint(self.keepalive_ms.into());
+        if let Some(dialled) = &self.dialled {
+            writer.uint(5).text(&alloc::format!("{dialled}"));
+        }
+    }
+
+    /// Reads a whole body.
+    pub fn decode(body: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(body);
+        let mut fields = reader.fields()?;
+        let (mut label, mut addrs, mut features, mut keepalive_ms, mut dialled) =
+            (None, None, None, None, None);
+        while let Some(key) = fields.next(&mut reader)? {
+            match key {
+                1 => label = Some(parsed(&mut reader, NodeLabel::LEN_MAX)?),
+                2 => {
+                    let count = reader.array(HELLO_ADDRS_MAX)?;
+                    let mut list = Vec::new();
+                    for _ in 0..count {
+                        list.push(parsed(&mut reader, ADDRESS_LEN_MAX)?);
+                    }
+                    addrs = Some(list);
+                }
+                3 => features = Some(reader.uint()?),
+                4 => {
+                    let at = reader.position();
+                    let value = reader.uint()?;
+                    if !KEEPALIVE_MS.contains(&value) {
+                        return Err(WireError { kind: WireErrorKind::OutOfRange, at });
+                    }
+                    keepalive_ms = Some(value as u32);
+                }
+                5 => dialled = Some(parsed(&mut reader, ADDRESS_LEN_MAX)?),
+                _ => reader.skip()?,
+            }
+        }
+        let missing = reader.error(WireErrorKind::MissingField);
+        reader.finish()?;
+        Ok(Self {
+            label: label.ok_or(missing)?,
+            addrs: addrs.ok_or(missing)?,
+            features: features.ok_or(missing)?,
+            keepalive_ms: keepalive_ms.ok_or(missing)?,
+            dialled,
+        })
+    }
+}
+
+/// A text that must parse as `T`.
+fn parsed<T: core::str::FromStr>(reader: &mut Reader<'_>, length_max: usize) -> Result<T, WireError> {
+    let at = reader.position();
+    let text = reader.text_max(length_max)?;
+    text.parse().map_err(|_| WireError { kind: WireErrorKind::OutOfRange, at })
+}
+
+/// A body that is a map with the one key 1 and an unsigned integer: CREDIT (bytes) and GOODBYE (reason).
+fn encode_single(value: u64, out: &mut impl BufMut) {
+    Writer::new(out).map(1).uint(1).uint(value);
+}
+
+fn decode_single(body: &[u8], max: u64) -> Result<u64, WireError> {
+    let mut reader = Reader::new(body);
+    let mut fields = reader.fields()?;
+    let mut value = None;
+    while let Some(key) = fields.next(&mut reader)? {
+        match key {
+            1 => value = Some(reader.uint_max(max)?),
+            _ => reader.skip()?,
+        }
+    }
+    let missing = reader.error(WireErrorKind::MissingField);
+    reader.finish()?;
+    value.ok_or(missing)
+}
+
+/// CREDIT: the receiver of this frame may send `bytes` more of calls and replies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credit {
+    /// Additional bytes, frame headers included.
+    pub bytes: u32,
+}
+
+impl Credit {
+    /// Appends the body.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        encode_single(self.bytes.into(), out);
+    }
+
+    /// Reads a whole body.
+    pub fn decode(body: &[u8]) -> Result<Self, WireError> {
+        Ok(Self { bytes: decode_single(body, u32::MAX.into())? as u32 })
+    }
+}
+
+/// GOODBYE: the sender starts no more calls on this link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Goodbye {
+    /// Why. An unknown number reads as `graceful`.
+    pub reason: CloseReason,
+}
+
+impl Goodbye {
+    /// Appends the body.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        encode_single(self.reason.number().into(), out);
+    }
+
+    /// Reads a whole body.
+    pub fn decode(body: &[u8]) -> Result<Self, WireError> {
+        let number = decode_single(body, u16::MAX.into())?;
+        Ok(Self { reason: CloseReason::from_number(number as u16).unwrap_or(CloseReason::Graceful) })
+    }
+}
+
+/// STALE: the owner-signed incarnation that overtakes the one the receiver came with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// The later incarnation.
+    pub incarnation: u64,
+    /// The receiver's own signature of it.
+    pub signature: [u8; 64],
+}
+
+impl Stale {
+    /// Appends the body.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        Writer::new(out).map(2).uint(1).uint(self.incarnation).uint(2).bytes(&self.signature);
+    }
+
+    /// Reads a whole body.
+    pub fn decode(body: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(body);
+        let mut fields = reader.fields()?;
+        let (mut incarnation, mut signature) = (None, None);
+        while let Some(key) = fields.next(&mut reader)? {
+            match key {
+                1 => incarnation = Some(reader.uint()?),
+                2 => signature = Some(reader.byte_array()?),
+                _ => reader.skip()?,
+            }
+        }
+        let missing = reader.error(WireErrorKind::MissingField);
+        reader.finish()?;
+        Ok(Self { incarnation: incarnation.ok_or(missing)?, signature: signature.ok_or(missing)? })
+    }
+}
+
+/// The map at the start of a REQUEST; the payload, or its first chunk, follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestHead<'a> {
+    /// The action's path.
+    pub action: &'a str,
+    /// How long the caller still waits, in microseconds.
+    pub time_left_us: u64,
+    /// How to read the payload.
+    pub codec: u8,
+    /// Bytes of the whole payload; present exactly when further chunks follow.
+    pub total_len: Option<u64>,
+}
+
+impl<'a> RequestHead<'a> {
+    /// Appends the head.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        let mut writer = Writer::new(out);
+        writer.map(3 + usize::from(self.total_len.is_some()));
+        writer.uint(1).text(self.action).uint(2).uint(self.time_left_us).uint(3).uint(self.codec.into());
+        if let Some(total) = self.total_len {
+            writer.uint(4).uint(total);
+        }
+    }
+
+    /// Reads the head at the start of a body; gives it with the number of bytes it took.
+    pub fn decode(body: &'a [u8]) -> Result<(Self, usize), WireError> {
+        let mut reader = Reader::new(body);
+        let mut fields = reader.fields()?;
+        let (mut action, mut time_left_us, mut codec, mut total_len) = (None, None, None, None);
+        while let Some(key) = fields.next(&mut reader)? {
+            match key {
+                1 => action = Some(reader.text_max(ActionPath::LEN_MAX)?),
+                2 => time_left_us = Some(reader.uint()?),
+                3 => codec = Some(reader.uint_max(u8::MAX.into())? as u8),
+                4 => total_len = Some(reader.uint()?),
+                _ => reader.skip()?,
+            }
+        }
+        let missing = reader.error(WireErrorKind::MissingField);
+        let head = Self {
+            action: action.ok_or(missing)?,
+            time_left_us: time_left_us.ok_or(missing)?,
+            codec: codec.ok_or(missing)?,
+            total_len,
+        };
+        Ok((head, reader.position()))
+    }
+}
+
+/// The map at the start of a REPLY; the payload, or its first chunk, follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplyHead {
+    /// How to read the payload.
+    pub codec: u8,
+    /// Bytes of the whole payload; present exactly when further chunks follow.
+    pub total_len: Option<u64>,
+}
+
+impl ReplyHead {
+    /// Appends the head.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        let mut writer = Writer::new(out);
+        writer.map(1 + usize::from(self.total_len.is_some())).uint(1).uint(self.codec.into());
+        if let Some(total) = self.total_len {
+            writer.uint(2).uint(total);
+        }
+    }
+
+    /// Reads the head at the start of a body; gives it with the number of bytes it took.
+    pub fn decode(body: &[u8]) -> Result<(Self, usize), WireError> {
+        let mut reader = Reader::new(body);
+        let mut fields = reader.fields()?;
+        let (mut codec, mut total_len) = (None, None);
+        while let Some(key) = fields.next(&mut reader)? {
+            match key {
+                1 => codec = Some(reader.uint_max(u8::MAX.into())? as u8),
+                2 => total_len = Some(reader.uint()?),
+                _ => reader.skip()?,
+            }
+        }
+        let missing = reader.error(WireErrorKind::MissingField);
+        Ok((Self { codec: codec.ok_or(missing)?, total_len }, reader.position()))
+    }
+}
+
+/// Appends the body of an ERROR. Over-long texts are cut, over-long details left out, so that it always fits a frame.
+pub fn encode_error(error: &Error, out: &mut impl BufMut) {
+    let message = clipped(error.message(), Error::MESSAGE_LEN_MAX);
+    let detail =
+        (!error.detail().is_empty() && error.detail().len() <= Error::DETAIL_LEN_MAX).then(|| error.detail());
+    let fields = 3
+        + usize::from(error.kind().is_some())
+        + usize::from(detail.is_some())
+        + usize::from(error.retry_after_ms().is_some());
+    let mut writer = Writer::new(out);
+    writer.map(fields).uint(1).uint(error.code().number().into());
+    if let Some(kind) = error.kind() {
+        writer.uint(2).uint(kind.number().into());
+    }
+    writer.uint(3).text(message);
+    if let Some(detail) = detail {
+        writer.uint(4).bytes(detail);
+    }
+    writer.uint(5).bool(error.maybe_executed());
+    if let Some(retry_after_ms) = error.retry_after_ms() {
+        writer.uint(6).uint(retry_after_ms.into());
+    }
+}
+
+/// The longest start of `text` of at most `length_max` bytes that ends at a character.
+fn clipped(text: &str, length_max: usize) -> &str {
+    let mut end = text.len().min(length_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// Reads the body of an ERROR. A code that this version does not know reads as `Internal`; an unknown kind, or one of
+/// another code, is left out.
+pub fn decode_error(body: &[u8]) -> Result<Error, WireError> {
+    let mut reader = Reader::new(body);
+    let mut fields = reader.fields()?;
+    let (mut code, mut kind, mut message, mut maybe_executed) = (None, None, None, None);
+    let (mut detail, mut retry_after_ms) = (Bytes::new(), None);
+    while let Some(key) = fields.next(&mut reader)? {
+        match key {
+            1 => code = Some(reader.uint_max(u16::MAX.into())? as u16),
+            2 => kind = Kind::from_number(reader.uint_max(u16::MAX.into())? as u16),
+            3 => message = Some(reader.text_max(Error::MESSAGE_LEN_MAX)?),
+            4 => {
+                let at = reader.position();
+                let bytes = reader.bytes()?;
+                if bytes.len() > Error::DETAIL_LEN_MAX {
+                    return Err(WireError { kind: WireErrorKind::OutOfRange, at });
+                }
+                detail = Bytes::copy_from_slice(bytes);
+            }
+            5 => maybe_executed = Some(reader.bool()?),
+            6 => retry_after_ms = Some(reader.uint_max(u32::MAX.into())? as u32),
+            _ => reader.skip()?,
+        }
+    }
+    let missing = reader.error(WireErrorKind::MissingField);
+    reader.finish()?;
+    let code = Code::from_number(code.ok_or(missing)?).unwrap_or(Code::Internal);
+    let message: String = message.ok_or(missing)?.to_owned();
+    let error = match kind.filter(|kind| kind.code() == code) {
+        Some(kind) => Error::of_kind(kind, message),
+        None => Error::new(code, message),
+    };
+    Ok(error
+        .executed_perhaps(maybe_executed.ok_or(missing)?)
+        .with_detail(detail)
+        .with_retry_after_ms(retry_after_ms))
+}

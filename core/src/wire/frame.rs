@@ -1,0 +1,226 @@
+//! The frame header: 12 bytes in front of every frame in a record.
+
+use bytes::BufMut;
+
+use super::{WireError, WireErrorKind};
+
+/// Bytes of a frame header.
+pub const HEADER_LEN: usize = 12;
+/// Largest record on the wire, tag included, without its length prefix.
+pub const RECORD_LEN_MAX: usize = 65_535;
+/// Largest body of a frame: what a record holds besides tag and header.
+pub const BODY_LEN_MAX: usize = RECORD_LEN_MAX - crate::crypto::TAG_LEN - HEADER_LEN;
+/// Most payload bytes in one frame; a longer message is sent in several.
+pub const CHUNK_LEN_MAX: usize = 60 * 1024;
+/// Largest message before a peer has proved its identity.
+pub const HANDSHAKE_LEN_MAX: usize = 4_096;
+
+/// What a frame is. Types from 0x80 on may be skipped by whoever does not know them; other unknown types close the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FrameType {
+    /// The first frame each way: who the sender is, and the proof.
+    Identity,
+    /// Label, addresses and intervals of the sender.
+    Hello,
+    /// Nothing to say, still here.
+    KeepAlive,
+    /// The receiver of this frame may send that many bytes more.
+    Credit,
+    /// The sender will start no more calls here, and why.
+    Goodbye,
+    /// The last frame of a record; the next record is under the next key.
+    Rekey,
+    /// The receiver's own incarnation has been overtaken; here is the proof.
+    Stale,
+    /// A call, or the first chunk of one.
+    Request,
+    /// A further chunk of a call.
+    RequestMore,
+    /// An answer, or the first chunk of one.
+    Reply,
+    /// A further chunk of an answer.
+    ReplyMore,
+    /// The failure of a call.
+    Error,
+    /// The caller no longer waits.
+    Cancel,
+    /// An unknown type that may be skipped.
+    Skippable(u8),
+}
+
+impl FrameType {
+    /// Every known type, by number.
+    pub const ALL: [Self; 13] = [
+        Self::Identity,
+        Self::Hello,
+        Self::KeepAlive,
+        Self::Credit,
+        Self::Goodbye,
+        Self::Rekey,
+        Self::Stale,
+        Self::Request,
+        Self::RequestMore,
+        Self::Reply,
+        Self::ReplyMore,
+        Self::Error,
+        Self::Cancel,
+    ];
+
+    /// The number on the wire.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Identity => 0x01,
+            Self::Hello => 0x02,
+            Self::KeepAlive => 0x03,
+            Self::Credit => 0x04,
+            Self::Goodbye => 0x05,
+            Self::Rekey => 0x06,
+            Self::Stale => 0x07,
+            Self::Request => 0x10,
+            Self::RequestMore => 0x11,
+            Self::Reply => 0x12,
+            Self::ReplyMore => 0x13,
+            Self::Error => 0x14,
+            Self::Cancel => 0x15,
+            Self::Skippable(number) => number,
+        }
+    }
+
+    /// The type of a number; `None` for an unknown one that may not be skipped.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            0x01 => Self::Identity,
+            0x02 => Self::Hello,
+            0x03 => Self::KeepAlive,
+            0x04 => Self::Credit,
+            0x05 => Self::Goodbye,
+            0x06 => Self::Rekey,
+            0x07 => Self::Stale,
+            0x10 => Self::Request,
+            0x11 => Self::RequestMore,
+            0x12 => Self::Reply,
+            0x13 => Self::ReplyMore,
+            0x14 => Self::Error,
+            0x15 => Self::Cancel,
+            0x80.. => Self::Skippable(number),
+            _ => return None,
+        })
+    }
+
+    /// The name in the specification and in fixtures.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "IDENTITY",
+            Self::Hello => "HELLO",
+            Self::KeepAlive => "KEEPALIVE",
+            Self::Credit => "CREDIT",
+            Self::Goodbye => "GOODBYE",
+            Self::Rekey => "REKEY",
+            Self::Stale => "STALE",
+            Self::Request => "REQUEST",
+            Self::RequestMore => "REQUEST_MORE",
+            Self::Reply => "REPLY",
+            Self::ReplyMore => "REPLY_MORE",
+            Self::Error => "ERROR",
+            Self::Cancel => "CANCEL",
+            Self::Skippable(_) => "SKIPPABLE",
+        }
+    }
+
+    /// Whether the frame belongs to a call: its id is a sequence number. The others have id 0.
+    pub const fn is_delivery(self) -> bool {
+        matches!(
+            self,
+            Self::Request | Self::RequestMore | Self::Reply | Self::ReplyMore | Self::Error | Self::Cancel
+        )
+    }
+
+    /// Whether the frame uses up link credit. Only calls do: answers were asked for, and an answer that waited for the
+    /// credit of the side that waits for it would be a deadlock.
+    pub const fn uses_credit(self) -> bool {
+        matches!(self, Self::Request | Self::RequestMore)
+    }
+
+    /// Whether the flag [`MORE`] may be set.
+    pub const fn may_continue(self) -> bool {
+        matches!(self, Self::Request | Self::RequestMore | Self::Reply | Self::ReplyMore)
+    }
+}
+
+/// Flag: further chunks of this message follow.
+pub const MORE: u8 = 0x01;
+
+/// A frame header.
+///
+/// | offset | bytes | field |
+/// |---|---|---|
+/// | 0 | 1 | type |
+/// | 1 | 1 | flags: bit 0 = more chunks follow, the rest zero |
+/// | 2 | 2 | length of the body, big-endian |
+/// | 4 | 8 | id, big-endian: the sequence number of the call, or 0 |
+///
+/// ```
+/// use lacewing_core::wire::frame::{FrameHeader, FrameType};
+///
+/// let header = FrameHeader { frame_type: FrameType::Cancel, more: false, length: 0, id: 7 };
+/// let mut bytes = Vec::new();
+/// header.encode(&mut bytes);
+/// assert_eq!(bytes, [0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7]);
+/// assert_eq!(FrameHeader::decode(&bytes).unwrap(), header);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// What the frame is.
+    pub frame_type: FrameType,
+    /// Whether further chunks of the message follow.
+    pub more: bool,
+    /// Bytes of the body, at most [`BODY_LEN_MAX`].
+    pub length: u16,
+    /// The call that the frame belongs to, or 0.
+    pub id: u64,
+}
+
+impl FrameHeader {
+    /// Appends the 12 bytes.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        out.put_u8(self.frame_type.number());
+        out.put_u8(if self.more { MORE } else { 0 });
+        out.put_u16(self.length);
+        out.put_u64(self.id);
+    }
+
+    /// Reads the first 12 bytes of `input`.
+    pub fn decode(input: &[u8]) -> Result<Self, WireError> {
+        let err = |kind, at| Err(WireError { kind, at });
+        let Some(bytes) = input.first_chunk::<HEADER_LEN>() else {
+            return err(WireErrorKind::Truncated, input.len());
+        };
+        let [number, flags, l0, l1, id @ ..] = *bytes;
+        let Some(frame_type) = FrameType::from_number(number) else {
+            return err(WireErrorKind::UnknownType, 0);
+        };
+        let skippable = matches!(frame_type, FrameType::Skippable(_));
+        if !skippable && (flags & !MORE != 0 || flags & MORE != 0 && !frame_type.may_continue()) {
+            return err(WireErrorKind::ReservedBits, 1);
+        }
+        let length = u16::from_be_bytes([l0, l1]);
+        if usize::from(length) > BODY_LEN_MAX {
+            return err(WireErrorKind::TooLarge, 2);
+        }
+        let id = u64::from_be_bytes(id);
+        if !skippable && frame_type.is_delivery() != (id != 0) {
+            return err(WireErrorKind::OutOfRange, 4);
+        }
+        Ok(Self { frame_type, more: flags & MORE != 0, length, id })
+    }
+}
+
+/// Splits the next frame off a record's plaintext: its header, and how many bytes header and body take.
+pub fn split_frame(plaintext: &[u8]) -> Result<(FrameHeader, usize), WireError> {
+    let header = FrameHeader::decode(plaintext)?;
+    let end = HEADER_LEN + usize::from(header.length);
+    if plaintext.len() < end {
+        return Err(WireError { kind: WireErrorKind::Truncated, at: plaintext.len() });
+    }
+    Ok((header, end))
+}
