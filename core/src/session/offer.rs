@@ -102,8 +102,8 @@ pub struct WireLimits {
 }
 
 impl WireLimits {
-    /// Range of `record_bytes_max`. Every control frame fits the smallest record.
-    pub const RECORD_BYTES: RangeInclusive<u32> = 4_096..=RECORD_LEN_MAX as u32;
+    /// Range of `record_bytes_max`. Every control frame fits the smallest record, even an ERROR with its detail.
+    pub const RECORD_BYTES: RangeInclusive<u32> = 32_768..=RECORD_LEN_MAX as u32;
 
     fn encode<B: BufMut>(&self, writer: &mut Writer<'_, B>) {
         writer.uint(3).uint(self.record_bytes_max.into());

@@ -194,7 +194,7 @@ fn signed_text(signer: Role, handshake_hash: &[u8; 32]) -> [u8; 47] {
 
 /// Who the other side is, beyond doubt. Whether it may be here is another question.
 ///
-/// The [module example](self) shows how one is had.
+/// The [module example](super) shows how one is had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProvenPeer {
     /// Its key.
@@ -207,7 +207,7 @@ pub struct ProvenPeer {
 
 /// A finished handshake with somebody who has not said who it is. It can send, but opens nothing except the proof.
 ///
-/// The [module example](self) shows one at work.
+/// The [module example](super) shows one at work.
 #[derive(Debug)]
 pub struct Unproven {
     role: Role,
@@ -279,7 +279,7 @@ impl Unproven {
 
 /// A session between two proved identities: one key each way, and what was agreed.
 ///
-/// The [module example](self) shows how one comes to be.
+/// The [module example](super) shows how one comes to be.
 #[derive(Debug)]
 pub struct Session {
     /// Seals what this side sends.

@@ -83,7 +83,7 @@ impl Direction {
 
 /// Seals what this side sends.
 ///
-/// The [module example](self) shows one at work.
+/// The [module example](super) shows one at work.
 pub struct Sealer(Direction);
 
 impl Sealer {
@@ -146,7 +146,7 @@ impl fmt::Debug for Sealer {
 
 /// Opens what the peer sends.
 ///
-/// The [module example](self) shows one at work.
+/// The [module example](super) shows one at work.
 pub struct Opener(Direction);
 
 impl Opener {

@@ -43,9 +43,9 @@ fn both_patterns_and_both_aeads_carry_records_both_ways() {
 #[test]
 fn each_side_learns_the_limits_of_the_other() {
     let (mut ours, mut theirs) = (config(None), config(None));
-    ours.offer.limits = WireLimits { record_bytes_max: 4_096, message_bytes_max: 1, window_bytes: 2 };
+    ours.offer.limits = WireLimits { record_bytes_max: 32_768, message_bytes_max: 1, window_bytes: 2 };
     theirs.offer.limits =
-        WireLimits { record_bytes_max: 5_000, message_bytes_max: u32::MAX, window_bytes: 0 };
+        WireLimits { record_bytes_max: 40_000, message_bytes_max: u32::MAX, window_bytes: 0 };
     let shaken = shake(&ours, &theirs).unwrap();
     assert_eq!(shaken.initiator.agreed().peer_limits, theirs.offer.limits);
     assert_eq!(shaken.responder.agreed().peer_limits, ours.offer.limits);
@@ -53,7 +53,7 @@ fn each_side_learns_the_limits_of_the_other() {
 
 #[test]
 fn a_wrong_name_a_wrong_key_and_a_key_on_one_side_only_look_the_same() {
-    let other_network = |key| HandshakeConfig { network: "other".parse().unwrap(), ..config(key) };
+    let other_network = |key| HandshakeConfig { network: "best".parse().unwrap(), ..config(key) };
     let pairs = [
         (config(None), other_network(None)),
         (config(Some(7)), other_network(Some(7))),
@@ -255,6 +255,30 @@ fn a_responder_takes_fields_it_does_not_know_in_message_3_but_nothing_else() {
     for payload in [&b""[..], b"\x00", b"\xa1", b"\xa0\xa0"] {
         assert_eq!(finished(payload), Err(HandshakeError::Failed));
     }
+}
+
+#[test]
+fn a_first_message_has_at_most_4_kib() {
+    let answered = |message_len: usize| {
+        // A field of a later version makes the offer as long as it takes: its key, and a head of three bytes.
+        let mut offer = Vec::new();
+        config(None).offer.encode(&mut offer);
+        offer[0] += 1;
+        let filler_len = (message_len - 32 - offer.len() - 4) as u16;
+        offer.extend_from_slice(b"\x09\x59");
+        offer.extend_from_slice(&filler_len.to_be_bytes());
+        offer.resize(offer.len() + usize::from(filler_len), 0);
+        let mut initiator = noise::start(&config(None), Role::Initiator, rng(1));
+        let mut message = [0; 8_192];
+        let length = initiator.write_message(&offer, &mut message).unwrap();
+        assert_eq!(length, message_len);
+        Responder::start(&config(None), rng(2))
+            .read(&message[..length])
+            .map(|_| ())
+            .map_err(|refusal| refusal.error)
+    };
+    assert_eq!(answered(HANDSHAKE_LEN_MAX), Ok(()));
+    assert_eq!(answered(HANDSHAKE_LEN_MAX + 1), Err(HandshakeError::Failed));
 }
 
 #[test]

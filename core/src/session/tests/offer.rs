@@ -45,7 +45,7 @@ fn offers_that_make_no_sense_are_malformed() {
     assert_eq!(kind(b"\xa1\x01\x82\x02\x01"), WireErrorKind::OutOfRange, "versions 2 to 1");
     assert_eq!(kind(b"\xa1\x01\x81\x01"), WireErrorKind::OutOfRange, "one version");
     assert_eq!(kind(b"\xa1\x02\x91"), WireErrorKind::OutOfRange, "17 AEADs");
-    assert_eq!(kind(b"\xa1\x03\x19\x0f\xff"), WireErrorKind::OutOfRange, "records of 4,095 bytes");
+    assert_eq!(kind(b"\xa1\x03\x19\x7f\xff"), WireErrorKind::OutOfRange, "records of 32,767 bytes");
     assert_eq!(kind(b"\xa1\x03\x1a\x00\x01\x00\x00"), WireErrorKind::OutOfRange, "records of 65,536 bytes");
     assert_eq!(kind(b"\xa2\x02\x80\x01\x82\x01\x01"), WireErrorKind::KeyOrder);
 }
