@@ -1,0 +1,123 @@
+//! Which module of the core may import which.
+//!
+//! Arrows point one way. The machines (`link`, `membership`, `delivery`) know nothing of each other: what two of them
+//! share lives lower, and only `engine` connects them.
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::visit::{self, Visit};
+
+use crate::Finding;
+use crate::source::Source;
+
+const RULE: &str = "layer";
+
+/// The modules of `core/src` from bottom to top. A module may import from the rows below its own, and from no other module
+/// of its own row.
+pub const LAYERS: [&[&str]; 9] = [
+    &["time", "code", "marks"],
+    &["crypto", "address"],
+    &["identity", "machine"],
+    &["wire"],
+    &["config"],
+    &["session"],
+    &["link", "membership", "directory", "delivery"],
+    &["engine"],
+    &["testing"],
+];
+
+/// Findings of the file; only files of the core have layers.
+pub fn check(source: &Source) -> Vec<Finding> {
+    let Some(inside) = source.path.strip_prefix("core/src/") else { return Vec::new() };
+    let own = inside.split('/').next().unwrap_or_default().trim_end_matches(".rs");
+    // Tests may put machines together.
+    if own == "lib" || inside.ends_with("tests.rs") || inside.contains("/tests/") {
+        return Vec::new();
+    }
+    let Some(row) = row_of(own) else {
+        let text = format!("`{own}` has no layer: add it to LAYERS in xtask/lint/src/layers.rs");
+        return vec![Finding::new(RULE, &source.path, 0, text)];
+    };
+    let mut imports = Imports { path: &source.path, own, row, findings: Vec::new() };
+    imports.visit_file(&source.file);
+    imports.findings
+}
+
+fn row_of(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|row| row.contains(&module))
+}
+
+struct Imports<'a> {
+    path: &'a str,
+    own: &'a str,
+    row: usize,
+    findings: Vec<Finding>,
+}
+
+impl Imports<'_> {
+    fn check(&mut self, ident: &proc_macro2::Ident) {
+        let module = ident.to_string();
+        let Some(row) = row_of(&module) else { return };
+        if module == self.own || row < self.row {
+            return;
+        }
+        let way = if row == self.row { "sideways" } else { "upwards" };
+        let text = format!("`{}` imports {way} from `{module}`: what both need belongs below them", self.own);
+        let item = format!("{} -> {module}", self.own);
+        self.findings.push(Finding::new(RULE, self.path, ident.span().start().line, text).about(item));
+    }
+
+    /// The modules named right after `crate::`.
+    fn check_tree(&mut self, tree: &syn::UseTree) {
+        match tree {
+            syn::UseTree::Path(path) => self.check(&path.ident),
+            syn::UseTree::Name(name) => self.check(&name.ident),
+            syn::UseTree::Rename(rename) => self.check(&rename.ident),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.check_tree(tree)),
+            syn::UseTree::Glob(_) => {}
+        }
+    }
+
+    fn check_tokens(&mut self, tokens: TokenStream) {
+        let trees: Vec<TokenTree> = tokens.into_iter().collect();
+        for (index, tree) in trees.iter().enumerate() {
+            match tree {
+                TokenTree::Group(group) => self.check_tokens(group.stream()),
+                TokenTree::Ident(ident) if ident == "crate" => {
+                    if let Some(TokenTree::Ident(module)) = trees.get(index + 3) {
+                        self.check(module);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Imports<'_> {
+    fn visit_use_path(&mut self, node: &'ast syn::UsePath) {
+        if node.ident == "crate" {
+            self.check_tree(&node.tree);
+        }
+    }
+
+    fn visit_path(&mut self, node: &'ast syn::Path) {
+        let mut segments = node.segments.iter();
+        if let (Some(first), Some(second)) = (segments.next(), segments.next())
+            && first.ident == "crate"
+        {
+            self.check(&second.ident);
+        }
+        visit::visit_path(self, node);
+    }
+
+    fn visit_macro(&mut self, node: &'ast syn::Macro) {
+        self.check_tokens(node.tokens.clone());
+        visit::visit_macro(self, node);
+    }
+
+    fn visit_item_mod(&mut self, node: &'ast syn::ItemMod) {
+        if node.ident != "tests" {
+            visit::visit_item_mod(self, node);
+        }
+    }
+}
