@@ -82,7 +82,7 @@ impl Event {
                 tracing::info!(node = %this, peer = %peer.node, label = %peer.label, addr = %peer.remote_addr, "peer up");
             }
             Self::PeerDown { node, reason, .. } => {
-                tracing::info!(node = %this, peer = %node, ?reason, "peer down")
+                tracing::info!(node = %this, peer = %node, ?reason, "peer down");
             }
             Self::PeerSuspect { node } => tracing::info!(node = %this, peer = %node, "peer suspect"),
             Self::PeerRecovered { node } => tracing::info!(node = %this, peer = %node, "peer recovered"),
@@ -90,14 +90,14 @@ impl Event {
                 tracing::debug!(node = %this, link = link.0, addr = %remote_addr, %reason, "link closed");
             }
             Self::DialFailed { addr, reason, .. } => {
-                tracing::debug!(node = %this, %addr, ?reason, "dial failed")
+                tracing::debug!(node = %this, %addr, ?reason, "dial failed");
             }
             Self::Writable { node } => tracing::debug!(node = %this, peer = %node, "writable"),
             Self::IncarnationAdopted { .. } => {
-                tracing::warn!(node = %this, "a later incarnation was adopted")
+                tracing::warn!(node = %this, "a later incarnation was adopted");
             }
             Self::Superseded { .. } => {
-                tracing::error!(node = %this, "a newer process lives with this node's key")
+                tracing::error!(node = %this, "a newer process lives with this node's key");
             }
             Self::Stopped => tracing::debug!(node = %this, "stopped"),
         }

@@ -95,7 +95,8 @@ impl Node {
 
     /// Serves `action` with `handler` from now on.
     ///
-    /// The handler may be an async closure, `async |request: Request| { .. }`. Each request gets a future of its own, which is dropped
+    /// The handler may be an async closure, `async |request: Request| { .. }`, or, where it needs something of its own, a closure that gives
+    /// each request its share: `move |request: Request| { let store = store.clone(); async move { .. } }`. Each request gets a future of its own, which is dropped
     /// when the caller cancels, is lost, or has waited long enough. A handler that panics fails its own call, with `Internal`,
     /// and nothing else. On a current-thread runtime it makes its first step while its link is read, so it should
     /// await soon, as everything on such a runtime should.

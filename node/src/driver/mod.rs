@@ -185,7 +185,7 @@ impl Driver {
     /// The same on behalf of a link's task, in whose poll handlers may make their first step.
     fn with_inline<R>(
         self: &Arc<Self>,
-        mut cx: Option<&mut Context<'_>>,
+        cx: Option<&mut Context<'_>>,
         work: impl FnOnce(&mut Core, Instant) -> R,
     ) -> R {
         let mut effects = Vec::new();
@@ -197,6 +197,11 @@ impl Driver {
             core.drain(self, &mut effects);
             result
         };
+        self.run_effects(effects, cx);
+        result
+    }
+
+    fn run_effects(self: &Arc<Self>, effects: Vec<Effect>, mut cx: Option<&mut Context<'_>>) {
         let mut replies = Vec::new();
         for effect in effects {
             self.run_effect(effect, cx.as_deref_mut(), &mut replies);
@@ -209,7 +214,6 @@ impl Driver {
                 }
             });
         }
-        result
     }
 
     fn run_effect(

@@ -87,7 +87,7 @@ async fn narrate(node: &Node, lives: Option<&IncarnationFile>) -> Result<(), Fai
                 }
             }
             Event::Superseded { .. } => {
-                screen::line("superseded: another process runs with this key, and is newer")?
+                screen::line("superseded: another process runs with this key, and is newer")?;
             }
             _ => {}
         }

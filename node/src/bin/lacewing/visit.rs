@@ -59,7 +59,7 @@ impl Visit {
                     last_failure = format!("{remote_addr}: {}", reason.text());
                 }
                 Ok(Some(Event::DialFailed { addr, reason, .. })) => {
-                    last_failure = format!("{addr}: {reason:?}")
+                    last_failure = format!("{addr}: {reason:?}");
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => return Err(Error::of_kind(Kind::Stopped, "the node was stopped")),
