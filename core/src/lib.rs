@@ -23,6 +23,7 @@ pub mod identity;
 mod inject;
 pub mod link;
 pub mod machine;
+pub mod marks;
 pub mod membership;
 pub mod session;
 pub mod time;

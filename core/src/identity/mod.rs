@@ -8,6 +8,7 @@ mod node_id;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use hex::Hex;
 pub use hex::HexError;
 #[cfg(test)]
 pub(crate) use hex::{hex, unhex};

@@ -104,11 +104,8 @@ fn prove(
     // The side that accepted signs before the session is consumed, and sends only if the peer's proof holds.
     let proof = dialled.is_none().then(|| unproven.proof(&shared.identity, shared.incarnation));
     let (mut session, peer, rest) = unproven.prove(record).map_err(|error| error.close_reason())?;
-    if peer.public_key == shared.identity.public_key() {
-        cx.mark("link.dialled_itself");
-        return Err(CloseReason::SelfConnection);
-    }
-    if !shared.config.trust.admits(&peer.public_key) {
+    let is_self = peer.public_key == shared.identity.public_key();
+    if !is_self && !shared.config.trust.admits(&peer.public_key) {
         cx.mark("link.untrusted");
         return Err(CloseReason::Untrusted);
     }
@@ -128,6 +125,11 @@ fn prove(
         frame(&mut record, FrameType::Hello, 0, |out| ours.encode(out));
         session.sealer.seal(&mut record, 0).map_err(|error| error.close_reason())?;
         reply = Some(record);
+    }
+    if is_self {
+        cx.mark("link.dialled_itself");
+        // The end that dialled must learn it too, or it would dial again.
+        return Ok(Step::Refused { reply, reason: CloseReason::SelfConnection });
     }
     let connected = Connected::new(session, peer, hello.keepalive_ms, &shared.config, cx.now);
     Ok(Step::Done { connected: Box::new(connected), reply, hello })
