@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lacewing::{Code, Error, Event, Kind, Node, NodeId, PeerInfo, Timing};
+use lacewing::{CloseReason, Code, Error, Event, Kind, Node, NodeId, PeerInfo, Timing};
 use tokio::time::{Instant, timeout_at};
 
 use crate::arguments::VisitArguments;
@@ -13,6 +13,10 @@ use crate::settings::{self, ConfigFile};
 const GOODBYE_WITHIN: Duration = Duration::from_millis(500);
 /// Pauses between dials stay short, so that a peer that starts later is found within the time-out.
 const BACKOFF_MS_MAX: u64 = 300;
+
+/// Whoever does not know the network's name or key is not told so, only hung up on. Once may be an accident.
+const HANG_UPS_MAX: u32 = 3;
+const HUNG_UP: &str = "hangs up during the handshake, as a peer with another network name or key does";
 
 /// A node that is there for one operation.
 pub(crate) struct Visit {
@@ -45,18 +49,23 @@ impl Visit {
     pub(crate) async fn peer(&self, wanted: Option<NodeId>) -> Result<PeerInfo, Error> {
         let mut events = self.node.events();
         let mut last_failure = "nobody answered".to_owned();
+        let mut hang_ups = 0;
         loop {
             let found = self.node.peers().into_iter().find(|peer| wanted.is_none_or(|id| peer.node == id));
             if let Some(peer) = found {
                 return Ok(peer);
             }
             match timeout_at(self.deadline, events.recv()).await {
-                Ok(Some(Event::LinkClosed { reason, remote_addr, .. })) => {
+                Ok(Some(Event::LinkClosed { reason, remote_addr, node: peer, .. })) => {
                     let code = reason.code();
                     if matches!(code, Code::HandshakeFailed | Code::Unauthenticated) {
                         return Err(Error::new(code, format!("{remote_addr}: {}", reason.text())));
                     }
                     last_failure = format!("{remote_addr}: {}", reason.text());
+                    hang_ups += u32::from(reason == CloseReason::ConnectionClosed && peer.is_none());
+                    if hang_ups >= HANG_UPS_MAX {
+                        return Err(Error::new(Code::HandshakeFailed, format!("{remote_addr}: {HUNG_UP}")));
+                    }
                 }
                 Ok(Some(Event::DialFailed { addr, reason, .. })) => {
                     last_failure = format!("{addr}: {reason:?}");
