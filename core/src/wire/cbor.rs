@@ -8,6 +8,9 @@ use bytes::BufMut;
 
 use super::{WireError, WireErrorKind};
 
+#[cfg(test)]
+mod tests;
+
 /// Deepest nesting that is read or skipped.
 pub const DEPTH_MAX: usize = 64;
 
@@ -42,6 +45,55 @@ pub struct Head {
     pub argument: u64,
     /// Bytes that the argument took after the first: 0, 1, 2, 4 or 8. For [`Major::Simple`] it tells the float widths apart.
     pub width: u8,
+}
+
+impl Head {
+    /// The value of a float; `None` for everything else.
+    pub fn float(self) -> Option<f64> {
+        match (self.major, self.width) {
+            (Major::Simple, 2) => Some(f16_value(self.argument as u16)),
+            (Major::Simple, 4) => Some(f64::from(f32::from_bits(self.argument as u32))),
+            (Major::Simple, 8) => Some(f64::from_bits(self.argument)),
+            _ => None,
+        }
+    }
+}
+
+/// The bits of a float in the shortest width that keeps its value.
+///
+/// ```
+/// use lacewing_core::wire::cbor::Float;
+///
+/// assert_eq!(Float::shortest(1.5), Float::Half(0x3e00));
+/// assert_eq!(Float::shortest(100_000.0), Float::Single(0x47c3_5000));
+/// assert_eq!(Float::shortest(-f64::NAN), Float::Half(0x7e00));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Float {
+    /// IEEE 754 binary16.
+    Half(u16),
+    /// IEEE 754 binary32.
+    Single(u32),
+    /// IEEE 754 binary64.
+    Double(u64),
+}
+
+impl Float {
+    /// The shortest form of a value; all NaNs have the same.
+    pub fn shortest(value: f64) -> Self {
+        if value.is_nan() {
+            return Self::Half(0x7e00);
+        }
+        if let Some(bits) = f16_bits(value) {
+            return Self::Half(bits);
+        }
+        let single = value as f32;
+        if f64::from(single).to_bits() == value.to_bits() {
+            Self::Single(single.to_bits())
+        } else {
+            Self::Double(value.to_bits())
+        }
+    }
 }
 
 /// Writes deterministic CBOR. The caller keeps counts and map order right; debug builds of the callers' tests
@@ -114,6 +166,41 @@ impl<'a, B: BufMut> Writer<'a, B> {
     /// A boolean.
     pub fn bool(&mut self, value: bool) -> &mut Self {
         self.head(Major::Simple, if value { 21 } else { 20 })
+    }
+
+    /// Null.
+    pub fn null(&mut self) -> &mut Self {
+        self.head(Major::Simple, 22)
+    }
+
+    /// Undefined.
+    pub fn undefined(&mut self) -> &mut Self {
+        self.head(Major::Simple, 23)
+    }
+
+    /// The head of a tag; the item that it marks follows.
+    pub fn tag(&mut self, number: u64) -> &mut Self {
+        self.head(Major::Tag, number)
+    }
+
+    /// A float, in the shortest width that keeps its value; every NaN becomes `f97e00`.
+    pub fn float(&mut self, value: f64) -> &mut Self {
+        let top = (Major::Simple as u8) << 5;
+        match Float::shortest(value) {
+            Float::Half(bits) => {
+                self.out.put_u8(top | 25);
+                self.out.put_u16(bits);
+            }
+            Float::Single(bits) => {
+                self.out.put_u8(top | 26);
+                self.out.put_u32(bits);
+            }
+            Float::Double(bits) => {
+                self.out.put_u8(top | 27);
+                self.out.put_u64(bits);
+            }
+        }
+        self
     }
 
     /// Raw bytes that already are deterministic CBOR.
@@ -258,6 +345,11 @@ impl<'a> Reader<'a> {
     /// A text string.
     pub fn text(&mut self) -> Result<&'a str, WireError> {
         let length = self.expect(Major::Text)?;
+        self.text_of(length)
+    }
+
+    /// The `length` bytes of a text string whose head was read.
+    pub fn text_of(&mut self, length: u64) -> Result<&'a str, WireError> {
         let start = self.at;
         let bytes = self.take(length)?;
         core::str::from_utf8(bytes)
@@ -268,7 +360,11 @@ impl<'a> Reader<'a> {
     pub fn text_max(&mut self, max: usize) -> Result<&'a str, WireError> {
         let start = self.at;
         let text = self.text()?;
-        if text.len() <= max { Ok(text) } else { Err(WireError { kind: WireErrorKind::OutOfRange, at: start }) }
+        if text.len() <= max {
+            Ok(text)
+        } else {
+            Err(WireError { kind: WireErrorKind::OutOfRange, at: start })
+        }
     }
 
     /// A boolean.
@@ -279,6 +375,13 @@ impl<'a> Reader<'a> {
             Head { major: Major::Simple, argument: 21, width: 0 } => Ok(true),
             _ => Err(WireError { kind: WireErrorKind::WrongType, at: start }),
         }
+    }
+
+    /// Takes a null, where one is next; otherwise stays where it is.
+    pub fn take_null(&mut self) -> bool {
+        let null = self.rest().first() == Some(&0xf6);
+        self.at += usize::from(null);
+        null
     }
 
     /// The head of an array; gives the number of items, at most `max`.
@@ -377,7 +480,11 @@ pub fn check_simple(head: Head) -> Result<(), WireErrorKind> {
         }
         4 => {
             let value = f32::from_bits(head.argument as u32);
-            if value.is_nan() || f16_bits(f64::from(value)).is_some() { Err(WireErrorKind::NonCanonical) } else { Ok(()) }
+            if value.is_nan() || f16_bits(f64::from(value)).is_some() {
+                Err(WireErrorKind::NonCanonical)
+            } else {
+                Ok(())
+            }
         }
         _ => {
             let value = f64::from_bits(head.argument);

@@ -8,6 +8,7 @@ pub mod frame;
 pub mod framing;
 pub mod path;
 pub mod payload;
+pub mod value;
 
 use core::fmt;
 
