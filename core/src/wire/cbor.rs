@@ -115,19 +115,19 @@ impl<'a, B: BufMut> Writer<'a, B> {
         match argument {
             0..=23 => self.out.put_u8(top | argument as u8),
             24..=0xff => {
-                self.out.put_u8(top | 24);
+                self.out.put_u8(top | 0x18);
                 self.out.put_u8(argument as u8);
             }
             0x100..=0xffff => {
-                self.out.put_u8(top | 25);
+                self.out.put_u8(top | 0x19);
                 self.out.put_u16(argument as u16);
             }
             0x1_0000..=0xffff_ffff => {
-                self.out.put_u8(top | 26);
+                self.out.put_u8(top | 0x1a);
                 self.out.put_u32(argument as u32);
             }
             _ => {
-                self.out.put_u8(top | 27);
+                self.out.put_u8(top | 0x1b);
                 self.out.put_u64(argument);
             }
         }
@@ -188,15 +188,15 @@ impl<'a, B: BufMut> Writer<'a, B> {
         let top = (Major::Simple as u8) << 5;
         match Float::shortest(value) {
             Float::Half(bits) => {
-                self.out.put_u8(top | 25);
+                self.out.put_u8(top | 0x19);
                 self.out.put_u16(bits);
             }
             Float::Single(bits) => {
-                self.out.put_u8(top | 26);
+                self.out.put_u8(top | 0x1a);
                 self.out.put_u32(bits);
             }
             Float::Double(bits) => {
-                self.out.put_u8(top | 27);
+                self.out.put_u8(top | 0x1b);
                 self.out.put_u64(bits);
             }
         }
@@ -510,13 +510,13 @@ pub fn f16_bits(value: f64) -> Option<u16> {
     match exponent {
         -127 if mantissa == 0 => Some(sign),
         128 if mantissa == 0 => Some(sign | 0x7c00),
-        -14..=15 if mantissa & 0x1fff == 0 => {
-            Some(sign | ((exponent + 15) as u16) << 10 | (mantissa >> 13) as u16)
+        -14..=15 if mantissa.trailing_zeros() >= 13 => {
+            Some(sign | ((exponent + 15).cast_unsigned() as u16) << 10 | (mantissa >> 13) as u16)
         }
         // Subnormal halves: the hidden bit becomes explicit and moves right.
         -24..=-15 => {
             let full = mantissa | 0x0080_0000;
-            let shift = (-exponent - 1) as u32;
+            let shift = (-exponent - 1).cast_unsigned();
             (full & ((1 << shift) - 1) == 0).then(|| sign | (full >> shift) as u16)
         }
         _ => None,
@@ -528,7 +528,7 @@ pub fn f16_value(bits: u16) -> f64 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
     let exponent = i32::from(bits >> 10 & 0x1f);
     let mantissa = f64::from(bits & 0x03ff);
-    let two_to = |power: i32| f64::from_bits(((power + 1023) as u64) << 52);
+    let two_to = |power: i32| f64::from_bits(u64::from((power + 1023).cast_unsigned()) << 52);
     match exponent {
         0 => sign * mantissa * two_to(-24),
         31 if mantissa == 0.0 => sign * f64::INFINITY,

@@ -178,10 +178,10 @@ fn every_first_byte_with_no_meaning_is_refused() {
         let bytes = [first, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
         match (first >> 5, first & 0x1f) {
             (_, 28..=31) => {
-                assert_eq!(Reader::new(&bytes).head().map_err(|e| e.kind), Err(NonCanonical), "{first:02x}")
+                assert_eq!(Reader::new(&bytes).head().map_err(|e| e.kind), Err(NonCanonical), "{first:02x}");
             }
             (7, 0..=19 | 24) => {
-                assert_eq!(Reader::new(&bytes).skip().map_err(|e| e.kind), Err(UnknownType), "{first:02x}")
+                assert_eq!(Reader::new(&bytes).skip().map_err(|e| e.kind), Err(UnknownType), "{first:02x}");
             }
             (7, 20..=23) => assert_eq!(Reader::new(&bytes[..1]).skip(), Ok(()), "{first:02x}"),
             _ => assert!(Reader::new(&bytes).head().is_ok(), "{first:02x}"),

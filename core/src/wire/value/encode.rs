@@ -94,7 +94,9 @@ pub(super) fn time_size(time: Time) -> Size {
 
 fn write_items<B: BufMut>(items: &[Value], out: &mut Writer<'_, B>) {
     out.array(items.len());
-    items.iter().for_each(|item| write(item, out));
+    for item in items {
+        write(item, out);
+    }
 }
 
 fn write_map<B: BufMut>(map: &Map, out: &mut Writer<'_, B>) {

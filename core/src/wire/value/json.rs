@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use serde_json::{Map as Object, Number};
 
 use super::{ErrorValue, Int, List, Map, Ref, Regex, Set, Struct, Value, ValueError};
-use crate::identity::NodeId;
+use crate::identity::{Hex, NodeId};
 use crate::wire::cbor::DEPTH_MAX;
 
 /// Greatest integer that is a plain JSON number: 2^53 - 1, up to which doubles hold every integer.
@@ -97,9 +97,9 @@ fn view_int(int: &Int) -> Json {
     }
 }
 
-/// Whether a finite float has no fraction. Doubles from 2^52 on never have one.
+/// Whether a finite float has no fraction; the remainder is exact.
 fn is_integral(float: f64) -> bool {
-    float.abs() >= 4_503_599_627_370_496.0 || (float as i64) as f64 == float
+    float % 1.0 == 0.0
 }
 
 /// Whether a float is an integer that a plain JSON number can be.
@@ -166,8 +166,7 @@ fn view_ref(reference: &Ref) -> Json {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
+    Hex(bytes).to_string()
 }
 
 /// Where in the JSON the reading is. Becomes a pointer only where something is wrong.

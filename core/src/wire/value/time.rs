@@ -101,7 +101,7 @@ impl FromStr for Time {
         let seconds = days * DAY_S + number(11, 13)? * 3_600 + number(14, 16)? * 60 + number(17, 19)?;
         let time = Self::new(seconds, nanos as u32).ok_or(TimeError)?;
         // Writing it back settles separators, day 31 of short months, hour 24 and trailing characters in one go.
-        if Written(text).is_exactly(&time) { Ok(time) } else { Err(TimeError) }
+        if Written(text).equals(&time) { Ok(time) } else { Err(TimeError) }
     }
 }
 
@@ -109,7 +109,7 @@ impl FromStr for Time {
 struct Written<'a>(&'a str);
 
 impl Written<'_> {
-    fn is_exactly(mut self, time: &Time) -> bool {
+    fn equals(mut self, time: &Time) -> bool {
         fmt::Write::write_fmt(&mut self, format_args!("{time}")).is_ok() && self.0.is_empty()
     }
 }
