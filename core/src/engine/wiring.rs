@@ -133,7 +133,7 @@ impl Engine {
             delivery::Out::Send { link, message } => self.tell_links(link::In::Send { link, message }),
             delivery::Out::Withdraw { link, id } => self.tell_links(link::In::Withdraw { link, id }),
             delivery::Out::WithdrawReply { link, id } => {
-                self.tell_links(link::In::WithdrawReply { link, id })
+                self.tell_links(link::In::WithdrawReply { link, id });
             }
             delivery::Out::Consumed { link, bytes } => self.tell_links(link::In::Grant { link, bytes }),
             delivery::Out::Idle { link } => self.tell_membership(membership::In::Idle { link }),

@@ -11,7 +11,7 @@ use crate::config::{Config, Timing};
 use crate::crypto::TAG_LEN;
 use crate::identity::SignedIncarnation;
 use crate::machine::{Cx, injected};
-use crate::session::{ProvenPeer, Session};
+use crate::session::{ProvenPeer, RecordError, Session};
 use crate::time::Instant;
 use crate::wire::body::{Credit, Goodbye, Stale};
 use crate::wire::frame::{FrameHeader, FrameType, HEADER_LEN, RECORD_LEN_MAX, split_frame};
@@ -106,7 +106,7 @@ impl Connected {
         record: BytesMut,
         out: &mut VecDeque<Out>,
     ) -> Result<(), CloseReason> {
-        let mut plaintext = self.session.opener.open(record).map_err(|error| error.close_reason())?.freeze();
+        let mut plaintext = self.session.opener.open(record).map_err(RecordError::close_reason)?.freeze();
         if plaintext.is_empty() {
             return Err(CloseReason::MalformedFrame);
         }
@@ -209,7 +209,7 @@ impl Connected {
         if rekey {
             frame(buffer, FrameType::Rekey, 0, |_| {});
         }
-        self.session.sealer.seal(buffer, 0).map_err(|error| error.close_reason())?;
+        self.session.sealer.seal(buffer, 0).map_err(RecordError::close_reason)?;
         if rekey {
             cx.mark("link.rekeyed");
             self.session.sealer.rekey();

@@ -12,7 +12,8 @@ use crate::address::Address;
 use crate::code::CloseReason;
 use crate::machine::Cx;
 use crate::session::{
-    AwaitFinish, AwaitRequest, AwaitResponse, HandshakeConfig, Initiator, Responder, Unproven,
+    AwaitFinish, AwaitRequest, AwaitResponse, HandshakeConfig, Initiator, RecordError, Responder,
+    SessionError, Unproven,
 };
 use crate::wire::body::Hello;
 use crate::wire::frame::{FrameType, HEADER_LEN, split_frame};
@@ -22,13 +23,13 @@ use crate::wire::framing::PREFIX_LEN;
 #[derive(Debug)]
 pub(super) enum Greeting {
     /// We dialled, and sent message 1.
-    AwaitResponse(AwaitResponse),
+    Response(AwaitResponse),
     /// We accepted.
-    AwaitRequest(AwaitRequest),
+    Request(AwaitRequest),
     /// We accepted, and sent message 2.
-    AwaitFinish(AwaitFinish),
+    Finish(AwaitFinish),
     /// The handshake is done; the next record must prove who the peer is.
-    AwaitProof(Box<Unproven>),
+    Proof(Box<Unproven>),
 }
 
 /// What a message led to.
@@ -44,11 +45,11 @@ pub(super) enum Step {
 impl Greeting {
     pub(super) fn initiate(config: &HandshakeConfig, rng: ChaCha20Rng) -> (Self, Option<BytesMut>) {
         let (state, message) = Initiator::start(config, rng);
-        (Self::AwaitResponse(state), Some(prefixed(&message)))
+        (Self::Response(state), Some(prefixed(&message)))
     }
 
     pub(super) fn respond(config: &HandshakeConfig, rng: ChaCha20Rng) -> Self {
-        Self::AwaitRequest(Responder::start(config, rng))
+        Self::Request(Responder::start(config, rng))
     }
 
     pub(super) fn read(
@@ -59,9 +60,9 @@ impl Greeting {
         message: BytesMut,
     ) -> Step {
         match self {
-            Self::AwaitRequest(state) => match state.read(&message) {
+            Self::Request(state) => match state.read(&message) {
                 Ok((state, reply)) => {
-                    Step::Next { greeting: Self::AwaitFinish(state), reply: Some(prefixed(&reply)) }
+                    Step::Next { greeting: Self::Finish(state), reply: Some(prefixed(&reply)) }
                 }
                 Err(refusal) => {
                     cx.mark("link.handshake_refused");
@@ -69,24 +70,24 @@ impl Greeting {
                     Step::Refused { reply, reason: refusal.error.close_reason() }
                 }
             },
-            Self::AwaitResponse(state) => match state.read(&message) {
+            Self::Response(state) => match state.read(&message) {
                 Ok((mut unproven, finish)) => {
                     // The last handshake message and our proof leave in one write.
                     let mut reply = prefixed(&finish);
                     match introduce(shared, &mut unproven, dialled, &mut reply) {
                         Ok(()) => {
-                            Step::Next { greeting: Self::AwaitProof(Box::new(unproven)), reply: Some(reply) }
+                            Step::Next { greeting: Self::Proof(Box::new(unproven)), reply: Some(reply) }
                         }
                         Err(reason) => Step::Refused { reply: None, reason },
                     }
                 }
                 Err(error) => Step::Refused { reply: None, reason: error.close_reason() },
             },
-            Self::AwaitFinish(state) => match state.read(&message) {
-                Ok(unproven) => Step::Next { greeting: Self::AwaitProof(Box::new(unproven)), reply: None },
+            Self::Finish(state) => match state.read(&message) {
+                Ok(unproven) => Step::Next { greeting: Self::Proof(Box::new(unproven)), reply: None },
                 Err(error) => Step::Refused { reply: None, reason: error.close_reason() },
             },
-            Self::AwaitProof(unproven) => prove(cx, shared, dialled, *unproven, message)
+            Self::Proof(unproven) => prove(cx, shared, dialled, *unproven, message)
                 .unwrap_or_else(|reason| Step::Refused { reply: None, reason }),
         }
     }
@@ -103,7 +104,7 @@ fn prove(
 ) -> Result<Step, CloseReason> {
     // The side that accepted signs before the session is consumed, and sends only if the peer's proof holds.
     let proof = dialled.is_none().then(|| unproven.proof(&shared.identity, shared.incarnation));
-    let (mut session, peer, rest) = unproven.prove(record).map_err(|error| error.close_reason())?;
+    let (mut session, peer, rest) = unproven.prove(record).map_err(SessionError::close_reason)?;
     let is_self = peer.public_key == shared.identity.public_key();
     if !is_self && !shared.config.trust.admits(&peer.public_key) {
         cx.mark("link.untrusted");
@@ -123,7 +124,7 @@ fn prove(
         proof.encode_frame(&mut record);
         let ours = shared.hello(None);
         frame(&mut record, FrameType::Hello, 0, |out| ours.encode(out));
-        session.sealer.seal(&mut record, 0).map_err(|error| error.close_reason())?;
+        session.sealer.seal(&mut record, 0).map_err(RecordError::close_reason)?;
         reply = Some(record);
     }
     if is_self {
@@ -147,7 +148,7 @@ fn introduce(
     unproven.proof(&shared.identity, shared.incarnation).encode_frame(out);
     let hello = shared.hello(dialled);
     frame(out, FrameType::Hello, 0, |out| hello.encode(out));
-    unproven.sealer_mut().seal(out, start).map_err(|error| error.close_reason())
+    unproven.sealer_mut().seal(out, start).map_err(RecordError::close_reason)
 }
 
 /// A handshake message behind its length.

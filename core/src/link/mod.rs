@@ -102,7 +102,7 @@ pub(crate) enum Out {
 #[derive(Debug)]
 pub(crate) struct Links {
     shared: Shared,
-    links: BTreeMap<LinkId, Link>,
+    table: BTreeMap<LinkId, Link>,
     /// When each link wants to be looked at. The times are early rather than exact: a link that was busy in the meantime
     /// is simply put back.
     wake_ups: BTreeSet<(Instant, LinkId)>,
@@ -200,7 +200,7 @@ impl Links {
         };
         Self {
             shared,
-            links: BTreeMap::new(),
+            table: BTreeMap::new(),
             wake_ups: BTreeSet::new(),
             dirty: BTreeSet::new(),
             handshakes: 0,
@@ -209,16 +209,16 @@ impl Links {
     }
 
     pub(crate) fn contains(&self, link: LinkId) -> bool {
-        self.links.contains_key(&link)
+        self.table.contains_key(&link)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.links.is_empty()
+        self.table.is_empty()
     }
 
     /// Whether every message has left its queue.
     pub(crate) fn is_drained(&self) -> bool {
-        self.links.values().all(|link| match &link.phase {
+        self.table.values().all(|link| match &link.phase {
             Phase::Greeting(_) => true,
             Phase::Connected(connected) => connected.outbox.is_drained(),
         })
@@ -227,7 +227,7 @@ impl Links {
     /// Whether more input from this link is welcome. A peer that sends without reading its answers is not read.
     pub(crate) fn wants_input(&self, link: LinkId) -> bool {
         let limits = &self.shared.config.limits;
-        match self.links.get(&link).map(|link| &link.phase) {
+        match self.table.get(&link).map(|link| &link.phase) {
             Some(Phase::Connected(connected)) => {
                 connected.outbox.len()
                     <= limits.pending_requests_per_link_max + limits.pending_calls_per_link_max
@@ -239,16 +239,16 @@ impl Links {
 
     pub(crate) fn gauges(&self, mut gauge: impl FnMut(&'static str, usize, usize, bool)) {
         let limits = &self.shared.config.limits;
-        gauge("link.links", self.links.len(), limits.links_max, false);
+        gauge("link.links", self.table.len(), limits.links_max, false);
         gauge("link.handshakes", self.handshakes, limits.handshakes_max, false);
-        let queued = self.links.values().map(|link| match &link.phase {
+        let queued = self.table.values().map(|link| match &link.phase {
             Phase::Greeting(_) => 0,
             Phase::Connected(connected) => connected.outbox.len(),
         });
         // Calls, answers, and a cancel for each call.
         let queue_max = 2 * (limits.pending_calls_per_link_max + limits.pending_requests_per_link_max);
         gauge("link.queued_messages_per_link", queued.max().unwrap_or(0), queue_max, true);
-        let buffered = self.links.values().map(|link| link.deframer.buffered()).max().unwrap_or(0);
+        let buffered = self.table.values().map(|link| link.deframer.buffered()).max().unwrap_or(0);
         // One unfinished record and what the driver hands over in one piece.
         gauge("link.buffered_bytes_per_link", buffered, RECORD_LEN_MAX + (1 << 20), false);
         gauge("link.wake_ups", self.wake_ups.len(), limits.links_max, false);
@@ -266,7 +266,7 @@ impl Links {
             None => (Greeting::respond(&self.shared.handshake, rng), None),
         };
         let wake_up_at = cx.now + self.shared.config.timing.handshake_timeout;
-        self.links.insert(
+        self.table.insert(
             link,
             Link {
                 remote_addr,
@@ -288,12 +288,12 @@ impl Links {
     /// Why a new link cannot be had, if so.
     fn refusal(&self, ip: IpAddr) -> Option<CloseReason> {
         let limits = &self.shared.config.limits;
-        if self.links.len() >= limits.links_max {
+        if self.table.len() >= limits.links_max {
             return Some(CloseReason::TooManyLinks);
         }
         let greeting = |link: &&Link| matches!(link.phase, Phase::Greeting(_));
         let from_there =
-            || self.links.values().filter(greeting).filter(|link| link.remote_addr.ip() == ip).count();
+            || self.table.values().filter(greeting).filter(|link| link.remote_addr.ip() == ip).count();
         if self.handshakes >= limits.handshakes_max || from_there() >= limits.handshakes_per_address_max {
             return Some(CloseReason::TooManyHandshakes);
         }
@@ -301,14 +301,14 @@ impl Links {
     }
 
     fn transmit(&mut self, link: LinkId, data: BytesMut) {
-        if let Some(state) = self.links.get_mut(&link) {
+        if let Some(state) = self.table.get_mut(&link) {
             state.transport_credit -= data.len() as i64;
             self.out.push_back(Out::Transmit { link, data: data.freeze() });
         }
     }
 
     fn received(&mut self, cx: &mut Cx<'_>, link: LinkId, data: BytesMut) {
-        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(state) = self.table.get_mut(&link) else { return };
         if let Phase::Connected(connected) = &mut state.phase
             && connected.heard(cx.now)
         {
@@ -317,7 +317,7 @@ impl Links {
         state.deframer.push(data);
         // The link may close, or change its phase, with every message.
         loop {
-            let Some(state) = self.links.get_mut(&link) else { return };
+            let Some(state) = self.table.get_mut(&link) else { return };
             let message = match state.deframer.next() {
                 Ok(Some(message)) => message,
                 Ok(None) => return,
@@ -331,7 +331,7 @@ impl Links {
 
     /// One handshake message or record.
     fn message(&mut self, cx: &mut Cx<'_>, link: LinkId, message: BytesMut) -> Result<(), CloseReason> {
-        let Some(state) = self.links.get_mut(&link) else { return Ok(()) };
+        let Some(state) = self.table.get_mut(&link) else { return Ok(()) };
         match &mut state.phase {
             Phase::Greeting(greeting) => {
                 let Some(greeting) = greeting.take() else { return Ok(()) };
@@ -351,7 +351,7 @@ impl Links {
         greeting: Greeting,
         message: BytesMut,
     ) -> Result<(), CloseReason> {
-        let Some(state) = self.links.get_mut(&link) else { return Ok(()) };
+        let Some(state) = self.table.get_mut(&link) else { return Ok(()) };
         let step = greeting.read(cx, &mut self.shared, state.dialled.as_ref(), message);
         match step {
             Step::Next { greeting, reply } => {
@@ -392,7 +392,7 @@ impl Links {
         reason: CloseReason,
         stale: Option<SignedIncarnation>,
     ) {
-        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(state) = self.table.get_mut(&link) else { return };
         if let Phase::Connected(connected) = &mut state.phase
             && let Some(data) = connected.last_words(&mut self.shared.buffer, reason, stale)
         {
@@ -403,7 +403,7 @@ impl Links {
     }
 
     fn forget(&mut self, link: LinkId, reason: CloseReason, peer_closed: bool) {
-        let Some(state) = self.links.remove(&link) else { return };
+        let Some(state) = self.table.remove(&link) else { return };
         self.wake_ups.remove(&(state.wake_up_at, link));
         self.dirty.remove(&link);
         let (peer, reason) = match &state.phase {
@@ -421,7 +421,7 @@ impl Links {
     }
 
     fn connected(&mut self, link: LinkId) -> Option<&mut Connected> {
-        match self.links.get_mut(&link).map(|link| &mut link.phase) {
+        match self.table.get_mut(&link).map(|link| &mut link.phase) {
             Some(Phase::Connected(connected)) => {
                 self.dirty.insert(link);
                 Some(connected)
@@ -433,7 +433,7 @@ impl Links {
     /// Builds records for every link that has something to send and a transport that takes it.
     pub(crate) fn flush(&mut self, cx: &mut Cx<'_>) {
         while let Some(link) = self.dirty.pop_first() {
-            let Some(state) = self.links.get_mut(&link) else { continue };
+            let Some(state) = self.table.get_mut(&link) else { continue };
             let Phase::Connected(connected) = &mut state.phase else { continue };
             while state.transport_credit > 0 && connected.outbox.has_work() {
                 match connected.build_record(
@@ -460,7 +460,7 @@ impl Links {
 
     /// Starts or ends the clock of a peer that takes nothing while something waits for it.
     fn check_stall(&mut self, cx: &mut Cx<'_>, link: LinkId) {
-        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(state) = self.table.get_mut(&link) else { return };
         let Phase::Connected(connected) = &mut state.phase else { return };
         let waits = state.transport_credit <= 0 && connected.outbox.has_work();
         match (waits, connected.stalled_since) {
@@ -476,7 +476,7 @@ impl Links {
 
     /// Moves the wake-up of a link earlier if it wants to be looked at before the time it is down for.
     fn reschedule(&mut self, link: LinkId, now: Instant) {
-        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(state) = self.table.get_mut(&link) else { return };
         let due = match &state.phase {
             Phase::Greeting(_) => state.opened_at + self.shared.config.timing.handshake_timeout,
             Phase::Connected(connected) => connected.next_due(&self.shared.config.timing),
@@ -491,7 +491,7 @@ impl Links {
 
     /// Looks at one link whose time has come.
     fn wake(&mut self, cx: &mut Cx<'_>, link: LinkId) {
-        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(state) = self.table.get_mut(&link) else { return };
         let timing = &self.shared.config.timing;
         match &mut state.phase {
             Phase::Greeting(_) => {
@@ -518,7 +518,7 @@ impl Links {
             return;
         }
         cx.count("link.own_pause_noticed");
-        for state in self.links.values_mut() {
+        for state in self.table.values_mut() {
             if let Phase::Connected(connected) = &mut state.phase {
                 connected.forgive(cx.now);
             }
@@ -536,7 +536,7 @@ impl Machine for Links {
             In::Down { link } => self.forget(link, CloseReason::ConnectionClosed, true),
             In::Received { link, data } => self.received(cx, link, data),
             In::TransportCredit { link, bytes } => {
-                if let Some(state) = self.links.get_mut(&link) {
+                if let Some(state) = self.table.get_mut(&link) {
                     state.transport_credit = state.transport_credit.saturating_add_unsigned(bytes as u64);
                     if let Phase::Connected(connected) = &mut state.phase {
                         connected.stalled_since = None;

@@ -193,21 +193,36 @@ struct LinkEntry {
     /// Whether this side dialled.
     dialled: bool,
     node: Option<NodeId>,
-    /// From when on it is closed although it is not idle, once another link has replaced it.
-    retired_until: Option<Instant>,
+    hello: Option<Hello>,
+    goodbyes: Goodbyes,
+    /// Set once another link has replaced it.
+    retirement: Option<Retirement>,
+}
+
+/// Who has said goodbye on a link.
+#[derive(Debug, Default)]
+struct Goodbyes {
+    /// It was asked for and leaves once everything queued has left.
+    asked: bool,
+    sent: bool,
+    heard: bool,
+}
+
+/// The last phase of a link that another one has replaced.
+#[derive(Debug)]
+struct Retirement {
+    /// When it is closed whether or not it is idle.
+    until: Instant,
     /// Whether it falls to this side to say goodbye first.
     we_decide: bool,
+    /// Whether all its calls have ended.
     idle: bool,
-    goodbye_asked: bool,
-    goodbye_sent: bool,
-    goodbye_heard: bool,
-    hello: Option<Hello>,
 }
 
 impl LinkEntry {
     /// Whether new calls may go over it.
     fn is_usable(&self) -> bool {
-        self.node.is_some() && !self.goodbye_asked && !self.goodbye_heard
+        self.node.is_some() && !self.goodbyes.asked && !self.goodbyes.heard
     }
 }
 
@@ -277,7 +292,7 @@ impl Membership {
         gauge("membership.neighbours", self.neighbours.len(), limits.links_max, false);
         gauge("membership.configured_peers", self.dialling.len(), limits.configured_peers_max, false);
         gauge("membership.nodes_seen", self.seen.len(), limits.remembered_peers_max, false);
-        let retiring = self.links.values().filter(|entry| entry.retired_until.is_some()).count();
+        let retiring = self.links.values().filter(|entry| entry.retirement.is_some()).count();
         gauge("membership.retiring_links", retiring, limits.links_max, true);
     }
 
@@ -295,13 +310,9 @@ impl Membership {
             remote_addr,
             dialled: dialled.is_some(),
             node: None,
-            retired_until: None,
-            we_decide: false,
-            idle: false,
-            goodbye_asked: false,
-            goodbye_sent: false,
-            goodbye_heard: false,
             hello: None,
+            goodbyes: Goodbyes::default(),
+            retirement: None,
         };
         self.links.insert(link, entry);
         self.out.push_back(Out::Accept { link, dialled, remote_addr });
@@ -416,8 +427,8 @@ impl Membership {
         }
         self.out.push_back(Out::Prefer { node, link: keep });
         if let Some(entry) = self.links.get_mut(&drop) {
-            entry.retired_until = Some(cx.now + self.config.timing.retire_timeout);
-            entry.we_decide = we_decide;
+            let until = cx.now + self.config.timing.retire_timeout;
+            entry.retirement = Some(Retirement { until, we_decide, idle: false });
         }
         self.out.push_back(Out::Poke { link: drop });
         self.out.push_back(Out::Retire { link: drop });
@@ -425,9 +436,9 @@ impl Membership {
 
     fn say_goodbye(&mut self, link: LinkId, reason: CloseReason) {
         if let Some(entry) = self.links.get_mut(&link)
-            && !entry.goodbye_asked
+            && !entry.goodbyes.asked
         {
-            entry.goodbye_asked = true;
+            entry.goodbyes.asked = true;
             self.out.push_back(Out::Goodbye { link, reason });
         }
     }
@@ -435,24 +446,23 @@ impl Membership {
     /// A retiring link goes on towards its end: goodbye from the side that decides, goodbye from the other, close.
     fn advance_retirement(&mut self, link: LinkId) {
         let Some(entry) = self.links.get(&link) else { return };
-        if entry.retired_until.is_none() {
-            return;
-        }
-        if entry.idle && (entry.we_decide || entry.goodbye_heard) {
+        let Some(Retirement { we_decide, idle, .. }) = entry.retirement else { return };
+        if idle && (we_decide || entry.goodbyes.heard) {
             self.say_goodbye(link, CloseReason::Superseded);
         }
         let Some(entry) = self.links.get(&link) else { return };
-        if entry.we_decide && entry.goodbye_sent && entry.goodbye_heard {
+        if we_decide && entry.goodbyes.sent && entry.goodbyes.heard {
             self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
         }
     }
 
     fn goodbye(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: CloseReason) {
         let Some(entry) = self.links.get_mut(&link) else { return };
-        entry.goodbye_heard = true;
+        entry.goodbyes.heard = true;
         let Some(node) = entry.node else { return };
-        if reason == CloseReason::Superseded && entry.retired_until.is_none() {
-            entry.retired_until = Some(cx.now + self.config.timing.retire_timeout);
+        if reason == CloseReason::Superseded && entry.retirement.is_none() {
+            let until = cx.now + self.config.timing.retire_timeout;
+            entry.retirement = Some(Retirement { until, we_decide: false, idle: false });
             self.out.push_back(Out::Retire { link });
         }
         if self.neighbours.get(&node).is_some_and(|neighbour| neighbour.link == link)
@@ -472,8 +482,7 @@ impl Membership {
         };
         cx.mark("membership.other_link_promoted");
         if let Some(entry) = self.links.get_mut(&link) {
-            entry.retired_until = None;
-            entry.idle = false;
+            entry.retirement = None;
         }
         if let Some(neighbour) = self.neighbours.get_mut(&node) {
             neighbour.link = link;
@@ -521,7 +530,8 @@ impl Membership {
         }
         // The goodbye in the same record tells the two cases apart: it is handled right after this.
         if let Some(entry) = self.links.get_mut(&link) {
-            entry.retired_until.get_or_insert(cx.now + self.config.timing.retire_timeout);
+            let until = cx.now + self.config.timing.retire_timeout;
+            entry.retirement.get_or_insert(Retirement { until, we_decide: false, idle: false });
         }
         self.overtaken_by = Some((link, newer.incarnation));
     }
@@ -590,13 +600,15 @@ impl Machine for Membership {
             }
             In::GoodbyeSent { link } => {
                 if let Some(entry) = self.links.get_mut(&link) {
-                    entry.goodbye_sent = true;
+                    entry.goodbyes.sent = true;
                 }
                 self.advance_retirement(link);
             }
             In::Idle { link } => {
-                if let Some(entry) = self.links.get_mut(&link) {
-                    entry.idle = true;
+                if let Some(retirement) =
+                    self.links.get_mut(&link).and_then(|entry| entry.retirement.as_mut())
+                {
+                    retirement.idle = true;
                 }
                 self.advance_retirement(link);
             }
@@ -623,7 +635,7 @@ impl Machine for Membership {
     }
 
     fn timeout(&self) -> Option<Instant> {
-        let retirement = self.links.values().filter_map(|entry| entry.retired_until).min();
+        let retirement = self.links.values().filter_map(|entry| Some(entry.retirement.as_ref()?.until)).min();
         match (self.dialling.next_due(), retirement) {
             (Some(dial), Some(retirement)) => Some(dial.min(retirement)),
             (dial, retirement) => dial.or(retirement),
@@ -635,13 +647,15 @@ impl Machine for Membership {
         let over: Vec<LinkId> = self
             .links
             .iter()
-            .filter(|(_, entry)| entry.retired_until.is_some_and(|until| until <= cx.now))
+            .filter(|(_, entry)| {
+                entry.retirement.as_ref().is_some_and(|retirement| retirement.until <= cx.now)
+            })
             .map(|(link, _)| *link)
             .collect();
         for link in over {
             cx.mark("membership.retirement_over");
             if let Some(entry) = self.links.get_mut(&link) {
-                entry.retired_until = None;
+                entry.retirement = None;
             }
             self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
         }

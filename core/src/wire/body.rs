@@ -132,7 +132,7 @@ pub struct Credit {
 
 impl Credit {
     /// Appends the body.
-    pub fn encode(&self, out: &mut impl BufMut) {
+    pub fn encode(self, out: &mut impl BufMut) {
         encode_single(self.bytes.into(), out);
     }
 
@@ -151,7 +151,7 @@ pub struct Goodbye {
 
 impl Goodbye {
     /// Appends the body.
-    pub fn encode(&self, out: &mut impl BufMut) {
+    pub fn encode(self, out: &mut impl BufMut) {
         encode_single(self.reason.number().into(), out);
     }
 

@@ -65,8 +65,8 @@ struct Started {
     lives: [u64; 2],
 }
 
-fn apply(net: &mut Net, started: &mut Started, step: Step) {
-    match step {
+fn apply(net: &mut Net, started: &mut Started, step: &Step) {
+    match *step {
         Step::Call { from, size } => {
             if let Ok(op) = net.call(from, 1 - from, "echo", alloc::vec![3; size]) {
                 started.ops.insert((from, started.lives[from], op), 0);
@@ -157,7 +157,7 @@ proptest! {
         net.connect(1, 0);
         let mut started = Started::default();
         for step in steps {
-            apply(&mut net, &mut started, step);
+            apply(&mut net, &mut started, &step);
         }
         // Peace: the calls end by their deadlines at the latest, the nodes find each other, and nothing is left.
         net.run_for(Duration::from_secs(30));

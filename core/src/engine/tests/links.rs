@@ -79,7 +79,7 @@ fn c22_simultaneous_dials_leave_one_link_without_a_flap_and_fail_no_call() {
             for (from, to) in [(0, 1), (1, 0)] {
                 ops.extend(net.call(from, to, "echo", "x").ok().map(|op| (from, op)));
             }
-            for _ in 0..round % 7 + 1 {
+            for _ in 0..=(round % 7) {
                 net.deliver();
             }
         }

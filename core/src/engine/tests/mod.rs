@@ -99,6 +99,7 @@ impl Net {
         self.nodes[node].as_mut().expect("the node runs")
     }
 
+    #[expect(clippy::unused_self, reason = "it reads like the other questions to the net")]
     fn id(&self, node: usize) -> NodeId {
         identity(node).node_id()
     }
