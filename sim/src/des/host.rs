@@ -1,0 +1,132 @@
+//! One simulated machine and the process on it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use lacewing_core::config::{NetworkKey, Trust};
+use lacewing_core::crypto::RustCrypto;
+use lacewing_core::engine::{DialId, OpId, RequestId};
+use lacewing_core::{Address, Config, Engine, Identity, Incarnation, Instant, Limits, Timing};
+
+use super::queue::Event;
+use super::stream::StreamEnd;
+use crate::random::derive_key;
+use crate::run::{Clock, Run};
+
+/// The port on which every node listens.
+pub(super) const PORT: u16 = 7_400;
+/// What wall clocks say at the start of a run, in Unix milliseconds.
+const CLOCK_START_MS: u64 = 1_700_000_000_000;
+/// What a clock says that was set back.
+const CLOCK_BACK_MS: u64 = 1_600_000_000_000;
+
+/// A machine.
+pub(super) struct Host {
+    pub(super) identity: Identity,
+    pub(super) config: Arc<Config>,
+    pub(super) process: Option<Process>,
+    /// Which life of the process is, or was, the last.
+    pub(super) life: u32,
+    pub(super) powered: bool,
+    /// The incarnation that the last life wrote down.
+    pub(super) persisted: Option<Incarnation>,
+    pub(super) clock: Clock,
+    /// Faults that make it stand still.
+    pub(super) pauses: u32,
+    /// What was due while it stood still.
+    pub(super) deferred: VecDeque<Event>,
+    /// Rates of the faults that make it a slow reader, in bytes a second.
+    pub(super) slow: Vec<u64>,
+    /// Start again as soon as the shutdown is over.
+    pub(super) restart_due: bool,
+}
+
+/// A process.
+pub(super) struct Process {
+    pub(super) engine: Engine,
+    pub(super) timer_at: Instant,
+    pub(super) stopping: bool,
+    pub(super) stopped: bool,
+    pub(super) calls: BTreeMap<OpId, PendingCall>,
+    pub(super) requests: BTreeMap<RequestId, Request>,
+    pub(super) dials: BTreeSet<DialId>,
+    /// Ends that the engine does not want to read now.
+    pub(super) choked: BTreeSet<StreamEnd>,
+    /// Steps since the tables were last looked at.
+    pub(super) steps: u32,
+}
+
+/// A call of this process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PendingCall {
+    pub(super) op: u64,
+    pub(super) done: bool,
+    /// The request on whose behalf it is made.
+    pub(super) parent: Option<RequestId>,
+}
+
+/// A request that a handler of this process works on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pub(super) op: u64,
+    /// The call that it waits for.
+    pub(super) child: Option<OpId>,
+}
+
+/// The address of a node.
+pub(super) fn ip(node: usize) -> IpAddr {
+    let [.., high, low] = (node as u64 + 1).to_be_bytes();
+    Ipv4Addr::new(10, 0, high, low).into()
+}
+
+/// Which node has this address.
+pub(super) fn node_at(addr: &Address) -> Option<usize> {
+    let Some(IpAddr::V4(ip)) = addr.ip() else { return None };
+    let [10, 0, high, low] = ip.octets() else { return None };
+    (usize::from(high) * 256 + usize::from(low)).checked_sub(1)
+}
+
+/// The configuration of a node of a run.
+pub(super) fn config(run: &Run, node: usize) -> Config {
+    let (mut limits, mut timing) = (Limits::default(), Timing::default());
+    run.header.limits.apply(&mut limits);
+    run.header.timing.apply(&mut timing);
+    run.header.nodes[node].timing.apply(&mut timing);
+    Config {
+        network: "simulation".parse().expect("a valid network name"),
+        trust: Trust::NetworkKey(NetworkKey::new(derive_key(run.header.seed, "network key"))),
+        label: format!("n{node}").parse().expect("a valid label"),
+        listen: vec![SocketAddr::new(ip(node), PORT).into()],
+        limits,
+        timing,
+        crypto: Arc::new(RustCrypto),
+    }
+}
+
+impl Host {
+    pub(super) fn new(run: &Run, node: usize) -> Self {
+        let secret = derive_key(run.header.seed, &format!("identity {node}"));
+        Self {
+            identity: Identity::from_secret(secret, Arc::new(RustCrypto)),
+            config: Arc::new(config(run, node)),
+            process: None,
+            life: 0,
+            powered: true,
+            persisted: None,
+            clock: Clock::Forward,
+            pauses: 0,
+            deferred: VecDeque::new(),
+            slow: Vec::new(),
+            restart_due: false,
+        }
+    }
+
+    /// The incarnation of a life that begins now.
+    pub(super) fn incarnation(&self, now: Instant) -> Incarnation {
+        match self.clock {
+            Clock::Forward => Incarnation::at_boot(self.persisted, CLOCK_START_MS + now.as_millis()),
+            Clock::Back => Incarnation::at_boot(None, CLOCK_BACK_MS + u64::from(self.life)),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What applications and the testbed saw happen: the material of the oracles.
+//!
+//! Engines write it, oracles read it. It says nothing about how an engine works, so that both engines are judged by the
+//! same oracles.
+
+use std::collections::BTreeMap;
+
+use lacewing_core::{Code, Instant};
+use serde::{Serialize, Serializer};
+
+/// Everything that was seen in one execution.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// What happened, in order.
+    pub entries: Vec<Entry>,
+    /// Queues that were found over their caps, each once for a node and a name.
+    pub over_cap: Vec<Reading>,
+    /// Every table of every living node at the end.
+    pub at_end: Vec<Reading>,
+    /// The neighbours of every living node at the beginning of the fresh phase, by their numbers.
+    pub peers_at_fresh: BTreeMap<usize, Vec<usize>>,
+}
+
+/// One thing that was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// When: nanoseconds since the start of the run.
+    #[serde(serialize_with = "nanos")]
+    pub t: Instant,
+    /// At which node.
+    pub node: usize,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn nanos<S: Serializer>(instant: &Instant, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(instant.as_nanos())
+}
+
+/// See [`Entry`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum What {
+    /// A call begins.
+    Invoke {
+        /// The operation.
+        op: u64,
+    },
+    /// The caller asks to give up.
+    Cancel {
+        /// The operation.
+        op: u64,
+    },
+    /// A call is answered.
+    Ok {
+        /// The operation.
+        op: u64,
+        /// Whether the answer is, byte for byte, that of this operation.
+        matches: bool,
+        /// Its length.
+        bytes: u64,
+    },
+    /// A call fails.
+    Fail {
+        /// The operation.
+        op: u64,
+        /// The code.
+        #[serde(serialize_with = "code_name")]
+        code: Code,
+        /// The code's number.
+        number: u16,
+        /// Whether the handler may have run.
+        maybe_executed: bool,
+    },
+    /// The caller is gone before it was told: nothing is known of the outcome.
+    Unknown {
+        /// The operation.
+        op: u64,
+    },
+    /// A handler starts.
+    Execute {
+        /// The operation; `None` for a request that no operation of the run could have sent.
+        op: Option<u64>,
+        /// Whether the argument is, byte for byte, that of this operation.
+        matches: bool,
+        /// Whether the caller is the node that the run says.
+        caller_matches: bool,
+    },
+    /// A handler answers.
+    Answer {
+        /// The operation.
+        op: u64,
+    },
+    /// A handler is told that nobody waits any more.
+    Withdrawn {
+        /// The operation.
+        op: u64,
+    },
+    /// The node's process starts.
+    Started {
+        /// Which of its lives, from 0.
+        life: u32,
+    },
+    /// The node's process is gone.
+    Gone {
+        /// Whether it shut down in order.
+        clean: bool,
+    },
+    /// The node was asked to shut down, and has not ended in the time that it was given.
+    StopOverdue,
+    /// The node stands still.
+    Paused,
+    /// The node goes on.
+    Resumed,
+    /// A neighbour is up.
+    PeerUp {
+        /// Which one; `None` for an identity that no node of the run has.
+        peer: Option<usize>,
+    },
+    /// A neighbour is silent.
+    PeerSuspect {
+        /// Which one.
+        peer: Option<usize>,
+    },
+    /// A neighbour is down.
+    PeerDown {
+        /// Which one.
+        peer: Option<usize>,
+        /// Why.
+        reason: String,
+    },
+    /// A link ended.
+    LinkClosed {
+        /// Who was at the other end, where that was proved.
+        peer: Option<usize>,
+        /// Why.
+        reason: String,
+    },
+    /// The node learnt of a later life of its own and took the number after it.
+    Adopted,
+    /// The node thinks that a newer process lives with its key.
+    Superseded,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn code_name<S: Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(code.name())
+}
+
+/// How full a table of a node was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reading {
+    /// When.
+    #[serde(serialize_with = "nanos")]
+    pub t: Instant,
+    /// Whose.
+    pub node: usize,
+    /// Which table.
+    pub name: &'static str,
+    /// How much there was.
+    pub value: usize,
+    /// How much there may be.
+    pub cap: usize,
+    /// Whether it must be empty when nothing is going on.
+    pub zero_when_quiet: bool,
+}
+
+impl History {
+    /// Notes something.
+    pub fn push(&mut self, t: Instant, node: usize, what: What) {
+        self.entries.push(Entry { t, node, what });
+    }
+
+    /// The entries as JSON lines.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for entry in &self.entries {
+            text.push_str(&serde_json::to_string(entry).expect("an entry has only text keys"));
+            text.push('\n');
+        }
+        text
+    }
+
+    /// What happened to each operation, in the order of the operations.
+    pub fn operations(&self) -> BTreeMap<u64, Operation<'_>> {
+        let mut operations: BTreeMap<u64, Operation<'_>> = BTreeMap::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            let seen = Seen { index, entry };
+            match entry.what {
+                What::Invoke { op } => operations.entry(op).or_default().invoked.push(seen),
+                What::Cancel { op } => operations.entry(op).or_default().cancelled.push(seen),
+                What::Ok { op, .. } | What::Fail { op, .. } | What::Unknown { op } => {
+                    operations.entry(op).or_default().outcomes.push(seen);
+                }
+                What::Execute { op: Some(op), .. } => operations.entry(op).or_default().executions.push(seen),
+                What::Answer { op } | What::Withdrawn { op } => {
+                    operations.entry(op).or_default().releases.push(seen);
+                }
+                What::Execute { op: None, .. }
+                | What::Started { .. }
+                | What::Gone { .. }
+                | What::StopOverdue
+                | What::Paused
+                | What::Resumed
+                | What::PeerUp { .. }
+                | What::PeerSuspect { .. }
+                | What::PeerDown { .. }
+                | What::LinkClosed { .. }
+                | What::Adopted
+                | What::Superseded => {}
+            }
+        }
+        operations
+    }
+}
+
+/// An entry and its place in the history.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// Its place.
+    pub index: usize,
+    /// The entry.
+    pub entry: &'a Entry,
+}
+
+/// What happened to one operation.
+#[derive(Clone, Debug, Default)]
+pub struct Operation<'a> {
+    /// When it began.
+    pub invoked: Vec<Seen<'a>>,
+    /// When the caller asked to give up.
+    pub cancelled: Vec<Seen<'a>>,
+    /// How it ended.
+    pub outcomes: Vec<Seen<'a>>,
+    /// Where its handler ran.
+    pub executions: Vec<Seen<'a>>,
+    /// Where its handler answered, or was told that nobody waits.
+    pub releases: Vec<Seen<'a>>,
+}

@@ -1,0 +1,137 @@
+//! What calls carry. Every byte follows from the run's seed, the operation and the direction, so that whoever sees a payload
+//! can tell whether it is the right one.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::run::{ActionKind, CallSpec, Handler, Run};
+use crate::seed::Seed;
+
+/// Which way a payload goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// To the handler.
+    Request,
+    /// Back from it.
+    Reply,
+}
+
+/// From this size on a payload starts with the number of its operation.
+pub const KEYED_MIN: u64 = 12;
+
+/// The action that every node serves, for calls to somebody in particular whose payload names the operation.
+pub const ACTION: &str = "sim/work";
+
+/// What comes before the number of the operation in the action of every other call.
+const NAMED: &str = "sim/op/";
+const NOBODY: &str = "sim/nobody/";
+
+/// The path that a call names.
+pub fn action(call: &CallSpec<'_>) -> String {
+    match call.action {
+        ActionKind::Unknown => format!("{NOBODY}{}", call.id),
+        ActionKind::Served if call.size >= KEYED_MIN && call.to.is_some() => ACTION.to_owned(),
+        ActionKind::Served => format!("{NAMED}{}", call.id),
+    }
+}
+
+/// The actions that a node of a run serves.
+pub fn actions_of(run: &Run, node: usize) -> Vec<String> {
+    let mut actions = vec![ACTION.to_owned()];
+    for call in run.calls() {
+        if call.action == ActionKind::Served && call.provider(run.header.nodes.len()) == node {
+            let path = action(&call);
+            if path != ACTION {
+                actions.push(path);
+            }
+        }
+    }
+    actions
+}
+
+/// The operation that a request belongs to; `None` for one that no operation of a run could have sent.
+pub fn operation(action: &str, payload: &[u8]) -> Option<u64> {
+    if let Some(id) = action.strip_prefix(NAMED) {
+        return id.parse().ok();
+    }
+    if action != ACTION {
+        return None;
+    }
+    let (id, _) = payload.split_first_chunk::<8>()?;
+    Some(u64::from_be_bytes(*id))
+}
+
+/// The payload of an operation.
+///
+/// ```
+/// use lacewing_sim::payload::{self, Way};
+/// use lacewing_sim::seed::Seed;
+///
+/// let payload = payload::build(Seed(1), 7, Way::Request, 100);
+/// assert_eq!(payload::operation(payload::ACTION, &payload), Some(7));
+/// assert!(payload::matches(Seed(1), 7, Way::Request, 100, &payload));
+/// assert!(!payload::matches(Seed(1), 7, Way::Reply, 100, &payload));
+/// ```
+pub fn build(seed: Seed, id: u64, way: Way, size: u64) -> Bytes {
+    let size = usize::try_from(size).expect("runs hold sizes to 64 MiB");
+    let mut payload = BytesMut::with_capacity(size + 8);
+    if size as u64 >= KEYED_MIN {
+        payload.put_u64(id);
+    }
+    let mut pattern = Pattern::new(seed, id, way);
+    while payload.len() < size {
+        payload.put_u64_le(pattern.next());
+    }
+    payload.truncate(size);
+    payload.freeze()
+}
+
+/// Whether `found` is the payload of that operation.
+pub fn matches(seed: Seed, id: u64, way: Way, size: u64, found: &[u8]) -> bool {
+    if found.len() as u64 != size {
+        return false;
+    }
+    let mut rest = found;
+    if size >= KEYED_MIN {
+        let Some((head, tail)) = rest.split_first_chunk::<8>() else { return false };
+        if u64::from_be_bytes(*head) != id {
+            return false;
+        }
+        rest = tail;
+    }
+    let mut pattern = Pattern::new(seed, id, way);
+    rest.chunks(8).all(|chunk| pattern.next().to_le_bytes()[..chunk.len()] == *chunk)
+}
+
+/// SplitMix64 (Steele, Lea and Flood, 2014): short, and the same on every machine.
+struct Pattern(u64);
+
+impl Pattern {
+    fn new(seed: Seed, id: u64, way: Way) -> Self {
+        let way = match way {
+            Way::Request => 0x5151_5151_5151_5151,
+            Way::Reply => 0xA2A2_A2A2_A2A2_A2A2,
+        };
+        let mut mixed = Self(seed.0 ^ way);
+        Self(mixed.next() ^ id.wrapping_mul(0xD6E8_FEB8_6659_FD93))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+/// Bytes of the answer to a call; 0 where there is none.
+pub fn answer_size(call: &CallSpec<'_>) -> u64 {
+    let mut handler = call.handler;
+    loop {
+        match handler {
+            Handler::Reply { size, .. } => return *size,
+            Handler::Call { handler: inner, .. } => handler = inner,
+            Handler::Fail { .. } | Handler::Never => return 0,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Plan and seed give a run.
+
+use super::{Plan, Topology, faults, work};
+use crate::bounds;
+use crate::quantity::Micros;
+use crate::random::Random;
+use crate::run::{FORMAT_VERSION, Header, Item, Net, NodeSpec, Phases, Run, TimingOverrides, WIRE_VERSION};
+use crate::seed::Seed;
+
+/// How long callers of the fresh phase wait: as long as it takes on any network that plans describe.
+const FRESH_TIMEOUT: Micros = Micros::from_millis(10_000);
+
+impl Plan {
+    /// The run that this plan and a seed give: always the same.
+    pub fn expand(&self, seed: Seed) -> Run {
+        let mut random = Random::new(seed, "plan.nodes");
+        let count = usize::try_from(self.plan.nodes.draw(&mut random)).expect("plans have 200 nodes at most");
+        let duration = self.plan.duration.draw(&mut random);
+        let topology = *random.pick(&self.plan.topology);
+        let nodes = (0..count).map(|_| self.node(&mut random)).collect();
+        let dials = dials(topology, count, &mut random);
+        let mut run = Run { header: self.header(seed, nodes, dials), items: Vec::new() };
+        run.header.phases = phases(&run.header, duration);
+        let mut ids = work::Ids::default();
+        for (index, work) in self.work.iter().enumerate() {
+            let mut random = Random::new(seed, &format!("plan.work.{index}"));
+            work::expand(work, &run.header, &mut ids, &mut random, &mut run.items);
+        }
+        let mut swarm = Random::new(seed, "plan.swarm");
+        for (index, fault) in self.fault.iter().enumerate() {
+            let omitted = self.swarm.omit_probability.draw(&mut swarm);
+            let mut random = Random::new(seed, &format!("plan.fault.{index}"));
+            if !omitted {
+                faults::expand(fault, &run.header, &mut random, &mut run.items);
+            }
+        }
+        let fresh = work::fresh(&run.header, FRESH_TIMEOUT, &mut ids, &mut Random::new(seed, "plan.fresh"));
+        run.items.extend(fresh);
+        // Stable: what comes at the same time stays in the order of the plan.
+        run.items.sort_by_key(Item::at);
+        run
+    }
+
+    fn node(&self, random: &mut Random) -> NodeSpec {
+        let mut timing = TimingOverrides::default();
+        if !self.plan.keepalive_interval.is_empty() {
+            timing.keepalive_interval = Some(*random.pick(&self.plan.keepalive_interval));
+        }
+        NodeSpec { start: self.plan.start.draw(random), timing }
+    }
+
+    fn header(&self, seed: Seed, nodes: Vec<NodeSpec>, dials: Vec<[usize; 2]>) -> Header {
+        let mut random = Random::new(seed, "plan.net");
+        let (one, other) = (self.net.latency.draw(&mut random), self.net.latency.draw(&mut random));
+        let net = Net {
+            latency_min: one.min(other),
+            latency_max: one.max(other),
+            jitter_max: self.net.jitter.draw(&mut random),
+            bandwidth: self.net.bandwidth.draw(&mut random),
+            window: self.net.window.draw(&mut random),
+            retransmit_timeout: self.net.retransmit_timeout.draw(&mut random),
+        };
+        let zero = Micros::ZERO;
+        Header {
+            format: FORMAT_VERSION,
+            wire: WIRE_VERSION,
+            plan: self.plan.name.clone(),
+            seed,
+            nodes,
+            dials,
+            net,
+            phases: Phases { heal: zero, fresh: zero, quiet: zero, end: zero },
+            limits: self.limits.clone(),
+            timing: self.timing.clone(),
+        }
+    }
+}
+
+/// Who dials whom: for each pair that the topology links, the one, the other, or both at once.
+fn dials(topology: Topology, count: usize, random: &mut Random) -> Vec<[usize; 2]> {
+    let pairs: Vec<[usize; 2]> = match topology {
+        Topology::Full => (0..count).flat_map(|one| (one + 1..count).map(move |other| [one, other])).collect(),
+        Topology::Ring if count > 2 => (0..count).map(|node| [node, (node + 1) % count]).collect(),
+        Topology::Ring | Topology::Star => (1..count).map(|node| [0, node]).collect(),
+        Topology::Tree => (1..count).map(|node| [random.index(node), node]).collect(),
+    };
+    let mut dials = Vec::new();
+    for [one, other] in pairs {
+        match random.below(3) {
+            0 => dials.push([one, other]),
+            1 => dials.push([other, one]),
+            _ => dials.extend([[one, other], [other, one]]),
+        }
+    }
+    dials
+}
+
+/// When each phase begins: the bounds that oracles hold the nodes to decide it.
+fn phases(header: &Header, duration: Micros) -> Phases {
+    let heal = duration;
+    let fresh = heal.plus(bounds::micros(bounds::converge(header)));
+    let quiet = fresh.plus(FRESH_TIMEOUT).plus(Micros::from_millis(100));
+    let end = quiet.plus(bounds::micros(bounds::quiet(header)));
+    Phases { heal, fresh, quiet, end }
+}

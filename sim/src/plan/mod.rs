@@ -1,0 +1,392 @@
+//! Plans: ranges and choices from which a seed makes a run.
+//!
+//! Plans are TOML files in `scenarios/`. Each family of faults draws from a random stream of its own, so that a change in one
+//! moves nothing in another.
+
+mod expand;
+mod faults;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use serde::Deserialize;
+
+use crate::quantity::{Micros, Range, Ratio};
+use crate::run::{CrashMode, LimitOverrides, TimingOverrides};
+
+/// A plan.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// What it is called, for how long it runs, on how many nodes.
+    pub plan: Outline,
+    /// The network.
+    #[serde(default)]
+    pub net: NetPlan,
+    /// Times that differ from the core's.
+    #[serde(default)]
+    pub timing: TimingOverrides,
+    /// Limits that differ from the core's.
+    #[serde(default)]
+    pub limits: LimitOverrides,
+    /// Which families of faults are left out.
+    #[serde(default)]
+    pub swarm: Swarm,
+    /// Families of faults.
+    #[serde(default)]
+    pub fault: Vec<FaultPlan>,
+    /// What the applications do.
+    #[serde(default)]
+    pub work: Vec<WorkPlan>,
+}
+
+/// See [`Plan::plan`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outline {
+    /// The plan's name, which is also its file's.
+    pub name: String,
+    /// What it is for, in a line.
+    pub about: String,
+    /// How many nodes.
+    pub nodes: Range<u64>,
+    /// How long faults and work go on.
+    pub duration: Range<Micros>,
+    /// Who is linked with whom; one of these.
+    pub topology: Vec<Topology>,
+    /// When the processes start.
+    #[serde(default = "at_once")]
+    pub start: Range<Micros>,
+    /// Keep-alive intervals of the nodes; one of these for each. None: what `timing` says.
+    #[serde(default)]
+    pub keepalive_interval: Vec<Micros>,
+}
+
+fn at_once() -> Range<Micros> {
+    Range { low: Micros::ZERO, high: Micros::ZERO }
+}
+
+/// Who is linked with whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topology {
+    /// Everybody with everybody.
+    Full,
+    /// Everybody with the next one.
+    Ring,
+    /// Everybody with the first one.
+    Star,
+    /// Everybody but the first with one that came before.
+    Tree,
+}
+
+/// See [`Plan::net`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetPlan {
+    /// Latency of the directions of pairs.
+    pub latency: Range<Micros>,
+    /// Greatest jitter.
+    pub jitter: Range<Micros>,
+    /// Bytes a second in each direction of a stream.
+    pub bandwidth: Range<u64>,
+    /// Bytes that a stream holds.
+    pub window: Range<u64>,
+    /// How long streams retransmit.
+    pub retransmit_timeout: Range<Micros>,
+}
+
+impl Default for NetPlan {
+    fn default() -> Self {
+        let millis = |low, high| Range { low: Micros::from_millis(low), high: Micros::from_millis(high) };
+        Self {
+            latency: millis(1, 40),
+            jitter: millis(0, 10),
+            bandwidth: Range { low: 1_000_000, high: 100_000_000 },
+            window: Range { low: 65_536, high: 1_048_576 },
+            retransmit_timeout: millis(8_000, 20_000),
+        }
+    }
+}
+
+/// See [`Plan::swarm`].
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Swarm {
+    /// How likely each family is left out of a run: "Swarm Testing" (Groce et al., ISSTA 2012).
+    pub omit_probability: Ratio,
+}
+
+impl Default for Swarm {
+    fn default() -> Self {
+        Self { omit_probability: Ratio::NEVER }
+    }
+}
+
+/// A family of faults.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FaultPlan {
+    /// Nodes cannot reach others.
+    Partition {
+        /// Pause between two.
+        every: Range<Micros>,
+        /// How long each lasts.
+        lasts: Range<Micros>,
+        /// Which nodes it separates; one of these.
+        shape: Vec<Shape>,
+    },
+    /// The streams of a pair break.
+    Reset {
+        /// Pause between two.
+        every: Range<Micros>,
+    },
+    /// The streams of a pair die unnoticed.
+    HalfOpen {
+        /// Pause between two.
+        every: Range<Micros>,
+    },
+    /// The streams of a pair stand still.
+    Stall {
+        /// Pause between two.
+        every: Range<Micros>,
+        /// How long each lasts.
+        lasts: Range<Micros>,
+    },
+    /// A node ends and comes back.
+    Crash {
+        /// Pause between two.
+        every: Range<Micros>,
+        /// How long it is away.
+        lasts: Range<Micros>,
+        /// How it ends; one of these.
+        mode: Vec<CrashMode>,
+        /// How likely it comes back with a clock that was set back.
+        #[serde(default = "never")]
+        clock_back: Ratio,
+    },
+    /// A node takes bytes slowly.
+    SlowReader {
+        /// Pause between two.
+        every: Range<Micros>,
+        /// How long each lasts.
+        lasts: Range<Micros>,
+        /// Bytes a second.
+        rate: Range<u64>,
+    },
+    /// A node does nothing.
+    Pause {
+        /// Pause between two.
+        every: Range<Micros>,
+        /// How long each lasts.
+        lasts: Range<Micros>,
+    },
+}
+
+fn never() -> Ratio {
+    Ratio::NEVER
+}
+
+/// Which nodes a partition separates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// One from all others.
+    IsolateOne,
+    /// One half from the other.
+    Halves,
+    /// Two halves, but for one node that still reaches both.
+    Bridge,
+    /// One half does not hear the other, which hears it.
+    Oneway,
+}
+
+/// What applications do.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum WorkPlan {
+    /// Calls between random nodes.
+    Calls(CallPlan),
+}
+
+/// See [`WorkPlan::Calls`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallPlan {
+    /// Calls a second, of all nodes together.
+    pub rate: Range<u64>,
+    /// How many calls come at once.
+    #[serde(default = "one")]
+    pub burst: Range<u64>,
+    /// Sizes of arguments and answers.
+    pub size: Vec<WeightedSize>,
+    /// How long callers wait.
+    pub timeout: Range<Micros>,
+    /// How long handlers work.
+    pub work: Range<Micros>,
+    /// How likely a handler fails.
+    #[serde(default = "never")]
+    pub fails: Ratio,
+    /// How likely a handler does not answer.
+    #[serde(default = "never")]
+    pub hangs: Ratio,
+    /// How likely a handler calls on.
+    #[serde(default = "never")]
+    pub nested: Ratio,
+    /// How likely the caller gives up early.
+    #[serde(default = "never")]
+    pub cancelled: Ratio,
+    /// How likely a node calls itself.
+    #[serde(default = "never")]
+    pub own: Ratio,
+    /// How likely the action does not exist.
+    #[serde(default = "never")]
+    pub unknown: Ratio,
+    /// How likely nobody in particular is called.
+    #[serde(default = "never")]
+    pub anybody: Ratio,
+}
+
+fn one() -> Range<u64> {
+    Range { low: 1, high: 1 }
+}
+
+/// A class of sizes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightedSize {
+    /// Bytes.
+    pub bytes: Range<u64>,
+    /// How likely, in proportion to the other classes.
+    pub weight: u32,
+}
+
+/// Text that is no plan: where, and what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The text does not fit.
+    #[error("{file}:{line}: {text}")]
+    Text {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong, and what would be right.
+        text: String,
+    },
+    /// There is no plan of that name.
+    #[error("there is no plan {name:?}: the plans are {known}, or give the path of a .toml file")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The file cannot be read.
+    #[error("cannot read {file}: {text}")]
+    File {
+        /// The file.
+        file: String,
+        /// Why.
+        text: String,
+    },
+}
+
+/// The plans that come with the testbed: their files' names and texts.
+pub const BUNDLED: &[(&str, &str)] = &[
+    ("calls", include_str!("../../scenarios/calls.toml")),
+    ("crashes", include_str!("../../scenarios/crashes.toml")),
+    ("links", include_str!("../../scenarios/links.toml")),
+    ("quiet", include_str!("../../scenarios/quiet.toml")),
+    ("smoke", include_str!("../../scenarios/smoke.toml")),
+    ("tight", include_str!("../../scenarios/tight.toml")),
+];
+
+impl Plan {
+    /// The plan of this name, or in this file.
+    pub fn load(name: &str) -> Result<Self, PlanError> {
+        let is_file = std::path::Path::new(name).extension().is_some_and(|extension| extension == "toml");
+        if is_file {
+            let read = std::fs::read_to_string(name);
+            let text = read.map_err(|error| PlanError::File { file: name.to_owned(), text: error.to_string() })?;
+            return Self::parse(name, &text);
+        }
+        match BUNDLED.iter().find(|(known, _)| *known == name) {
+            Some((known, text)) => Self::parse(&format!("sim/scenarios/{known}.toml"), text),
+            None => {
+                let known: Vec<&str> = BUNDLED.iter().map(|(name, _)| *name).collect();
+                Err(PlanError::Unknown { name: name.to_owned(), known: known.join(", ") })
+            }
+        }
+    }
+
+    /// Reads a plan. `file` is for messages, and its stem must be the plan's name.
+    pub fn parse(file: &str, text: &str) -> Result<Self, PlanError> {
+        let error = |line: usize, text: String| PlanError::Text { file: file.to_owned(), line, text };
+        let plan: Self = toml::from_str(text).map_err(|cause| {
+            let start = cause.span().map_or(0, |span| span.start);
+            error(line_of(text, start), cause.message().replace('\n', " "))
+        })?;
+        plan.check().map_err(|(word, what)| error(line_of(text, text.find(word).unwrap_or(0)), what))?;
+        let stem = std::path::Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if plan.plan.name == stem {
+            Ok(plan)
+        } else {
+            let line = line_of(text, text.find("name").unwrap_or(0));
+            Err(error(line, format!("the plan {:?} must be called {stem:?}, like its file", plan.plan.name)))
+        }
+    }
+
+    /// What types alone cannot say: the word to look for, and what is wrong.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let outline = &self.plan;
+        if outline.nodes.low < 1 || outline.nodes.high > 200 {
+            return Err(("nodes", "a plan has 1 to 200 nodes".to_owned()));
+        }
+        if outline.topology.is_empty() {
+            return Err(("topology", "name at least one of full, ring, star, tree".to_owned()));
+        }
+        if outline.duration.high > Micros(3_600_000_000) {
+            return Err(("duration", "a run lasts an hour at most".to_owned()));
+        }
+        if self.net.bandwidth.low == 0 || self.net.window.low == 0 {
+            return Err(("[net]", "bandwidth and window must be at least 1".to_owned()));
+        }
+        for fault in &self.fault {
+            let (every, choices) = fault.pace();
+            if every.high == Micros::ZERO {
+                return Err(("every", "a fault that comes every 0s never lets time pass".to_owned()));
+            }
+            if choices == 0 {
+                return Err(("[[fault]]", "`shape` and `mode` need at least one choice".to_owned()));
+            }
+        }
+        for WorkPlan::Calls(calls) in &self.work {
+            if calls.size.iter().all(|size| size.weight == 0) {
+                return Err(("size", "at least one size must have a weight above 0".to_owned()));
+            }
+            if calls.rate.low == 0 || calls.burst.low == 0 || calls.timeout.low == Micros::ZERO {
+                return Err(("[[work]]", "rate, burst and timeout must be above 0".to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FaultPlan {
+    fn pace(&self) -> (Range<Micros>, usize) {
+        match self {
+            Self::Partition { every, shape, .. } => (*every, shape.len()),
+            Self::Crash { every, mode, .. } => (*every, mode.len()),
+            Self::Reset { every }
+            | Self::HalfOpen { every }
+            | Self::Stall { every, .. }
+            | Self::SlowReader { every, .. }
+            | Self::Pause { every, .. } => (*every, 1),
+        }
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+}

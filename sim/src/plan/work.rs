@@ -1,0 +1,143 @@
+//! What the applications of a run do.
+
+use super::{CallPlan, WorkPlan};
+use crate::quantity::{Micros, Range};
+use crate::random::Random;
+use crate::run::{ActionKind, CallItem, CancelItem, Handler, Header, Item};
+
+/// Deepest chain of handlers that call on, as in A -> B -> A -> B -> A.
+const NESTING_MAX: u64 = 4;
+const APPLICATION_CODE_MIN: u16 = 0x8000;
+
+/// Numbers operations.
+#[derive(Debug, Default)]
+pub(super) struct Ids(u64);
+
+impl Ids {
+    fn next(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+pub(super) fn expand(work: &WorkPlan, header: &Header, ids: &mut Ids, random: &mut Random, items: &mut Vec<Item>) {
+    let WorkPlan::Calls(plan) = work;
+    let rate = plan.rate.draw(random);
+    // Calls end before the links are asked to be back.
+    let last = header.phases.heal;
+    let mut t = Micros::ZERO;
+    loop {
+        let burst = plan.burst.draw(random);
+        let pause = 2 * burst * 1_000_000 / rate;
+        t = t.plus(Micros(random.below(pause + 1).max(1)));
+        if t > last {
+            return;
+        }
+        let from = random.index(header.nodes.len());
+        for _ in 0..burst {
+            call(plan, header, (t, from), ids, random, items);
+        }
+    }
+}
+
+fn call(
+    plan: &CallPlan,
+    header: &Header,
+    (t, from): (Micros, usize),
+    ids: &mut Ids,
+    random: &mut Random,
+    items: &mut Vec<Item>,
+) {
+    let nodes = header.nodes.len();
+    let timeout = plan.timeout.draw(random).min(longest(header, t));
+    let to = if plan.own.draw(random) { from } else { neighbour(header, from, random) };
+    let to = if plan.anybody.draw(random) { None } else { Some(to) };
+    let id = ids.next();
+    let action = if plan.unknown.draw(random) { ActionKind::Unknown } else { ActionKind::Served };
+    let size = size(plan, random);
+    let provider = to.unwrap_or_else(|| usize::try_from(id % nodes as u64).unwrap_or(0));
+    let handler = handler(plan, (from, provider), timeout, ids, random);
+    items.push(Item::Call(CallItem { t, id, from, to, action, size, timeout, handler }));
+    if plan.cancelled.draw(random) {
+        let after = Range { low: Micros(0), high: timeout }.draw(random);
+        items.push(Item::Cancel(CancelItem { t: t.plus(after), id }));
+    }
+}
+
+/// The longest that a call begun at `t` may take, so that it is over in the fresh phase.
+fn longest(header: &Header, t: Micros) -> Micros {
+    Micros((header.phases.fresh.0 - t.0).max(1))
+}
+
+/// Usually somebody who should be linked; now and then anybody.
+fn neighbour(header: &Header, from: usize, random: &mut Random) -> usize {
+    let of = |[one, other]: &[usize; 2]| match (*one == from, *other == from) {
+        (true, _) => Some(*other),
+        (_, true) => Some(*one),
+        (false, false) => None,
+    };
+    let neighbours: Vec<usize> = header.dials.iter().filter_map(of).collect();
+    if neighbours.is_empty() || random.below(16) == 0 {
+        random.index(header.nodes.len())
+    } else {
+        *random.pick(&neighbours)
+    }
+}
+
+fn size(plan: &CallPlan, random: &mut Random) -> u64 {
+    let total: u64 = plan.size.iter().map(|class| u64::from(class.weight)).sum();
+    let mut drawn = random.below(total);
+    for class in &plan.size {
+        let weight = u64::from(class.weight);
+        if drawn < weight {
+            return class.bytes.draw(random);
+        }
+        drawn -= weight;
+    }
+    plan.size.last().map_or(0, |class| class.bytes.low)
+}
+
+fn handler(
+    plan: &CallPlan,
+    (from, to): (usize, usize),
+    timeout: Micros,
+    ids: &mut Ids,
+    random: &mut Random,
+) -> Handler {
+    let mut handler = plain_handler(plan, random);
+    if plan.nested.draw(random) {
+        // Back and forth between the two, the innermost first.
+        let depth = 1 + random.below(NESTING_MAX);
+        for level in (0..depth).rev() {
+            let to = if level % 2 == 0 { from } else { to };
+            handler = Handler::Call { id: ids.next(), to, size: size(plan, random), timeout, handler: Box::new(handler) };
+        }
+    }
+    handler
+}
+
+fn plain_handler(plan: &CallPlan, random: &mut Random) -> Handler {
+    let after = plan.work.draw(random);
+    if plan.hangs.draw(random) {
+        Handler::Never
+    } else if plan.fails.draw(random) {
+        let code = APPLICATION_CODE_MIN + u16::try_from(random.below(100)).unwrap_or(0);
+        Handler::Fail { after, code }
+    } else {
+        Handler::Reply { after, size: size(plan, random) }
+    }
+}
+
+/// One small call in each direction of each link, once everything should be back.
+pub(super) fn fresh(header: &Header, timeout: Micros, ids: &mut Ids, random: &mut Random) -> Vec<Item> {
+    let mut pairs: Vec<(usize, usize)> = header.dials.iter().map(|[from, to]| (*from, *to)).collect();
+    pairs.extend(header.dials.iter().map(|[from, to]| (*to, *from)));
+    pairs.sort_unstable();
+    pairs.dedup();
+    let mut call = |(from, to)| {
+        let (id, action, to) = (ids.next(), ActionKind::Served, Some(to));
+        let handler = Handler::Reply { after: Micros::ZERO, size: 1 + random.below(2_000) };
+        Item::Call(CallItem { t: header.phases.fresh, id, from, to, action, size: 1 + random.below(2_000), timeout, handler })
+    };
+    pairs.into_iter().map(&mut call).collect()
+}

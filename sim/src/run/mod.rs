@@ -1,0 +1,459 @@
+//! Runs: what is to happen, when, concretely. The only thing that engines execute.
+//!
+//! A run is a header and a list of items in the order of their times. Each item stands for itself (a fault names its own
+//! end), so that leaving any of them out gives another valid run: that is what makes shrinking simple.
+
+mod format;
+mod overrides;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use format::{FORMAT_VERSION, RunError, WIRE_VERSION};
+pub use overrides::{LimitOverrides, TimingOverrides};
+
+use crate::quantity::Micros;
+use crate::seed::Seed;
+
+/// A whole run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// What the items happen to.
+    pub header: Header,
+    /// What happens, in the order of time.
+    pub items: Vec<Item>,
+}
+
+/// The first line of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Version of this format.
+    pub format: u32,
+    /// Version of the wire protocol that the run was made for.
+    pub wire: u32,
+    /// The plan that it came of.
+    pub plan: String,
+    /// The seed that it came of. Also the source of keys, latencies and payloads.
+    pub seed: Seed,
+    /// The nodes, by their numbers.
+    pub nodes: Vec<NodeSpec>,
+    /// Who is told to dial whom: `[from, to]`.
+    pub dials: Vec<[usize; 2]>,
+    /// The network between them.
+    pub net: Net,
+    /// When which phase begins.
+    pub phases: Phases,
+    /// Caps that differ from the defaults, for every node.
+    #[serde(default, skip_serializing_if = "LimitOverrides::is_empty")]
+    pub limits: LimitOverrides,
+    /// Times that differ from the defaults, for every node.
+    #[serde(default, skip_serializing_if = "TimingOverrides::is_empty")]
+    pub timing: TimingOverrides,
+}
+
+/// One node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeSpec {
+    /// When its process starts for the first time.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub start: Micros,
+    /// Times of this node alone.
+    #[serde(default, skip_serializing_if = "TimingOverrides::is_empty")]
+    pub timing: TimingOverrides,
+}
+
+fn is_zero(span: &Micros) -> bool {
+    *span == Micros::ZERO
+}
+
+/// The network. Latency is drawn once for each direction of each pair, jitter for each piece of data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Net {
+    /// Least latency of a direction.
+    pub latency_min: Micros,
+    /// Greatest latency of a direction.
+    pub latency_max: Micros,
+    /// Greatest addition to it.
+    pub jitter_max: Micros,
+    /// Bytes a second in each direction of a stream.
+    pub bandwidth: u64,
+    /// Bytes that a stream holds between the writer and the reader.
+    pub window: u64,
+    /// How long a stream retransmits before it gives up.
+    pub retransmit_timeout: Micros,
+}
+
+/// When which phase begins. From the start to `heal` faults happen; then all of them end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phases {
+    /// Every fault ends, every node is brought back.
+    pub heal: Micros,
+    /// Every link must be back; calls from now on must succeed.
+    pub fresh: Micros,
+    /// Nothing is going on any more.
+    pub quiet: Micros,
+    /// Tables are looked at, and the run ends.
+    pub end: Micros,
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Item {
+    /// A node calls.
+    Call(CallItem),
+    /// The caller gives up on a call.
+    Cancel(CancelItem),
+    /// Nodes cannot reach others.
+    Partition(PartitionItem),
+    /// The streams between two nodes break, and both sides are told.
+    Reset(PairItem),
+    /// The streams between two nodes die, and neither side is told.
+    HalfOpen(PairItem),
+    /// The streams between two nodes stand still for a while.
+    Stall(StallItem),
+    /// A node ends, and comes back with the same identity.
+    Crash(CrashItem),
+    /// A node takes bytes slowly for a while.
+    SlowReader(SlowReaderItem),
+    /// A node does nothing for a while.
+    Pause(PauseItem),
+}
+
+/// See [`Item::Call`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallItem {
+    /// When.
+    pub t: Micros,
+    /// The number of the operation, unique in the run.
+    pub id: u64,
+    /// Who calls.
+    pub from: usize,
+    /// Who is called; nobody in particular where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<usize>,
+    /// Whether the action exists anywhere.
+    #[serde(default, skip_serializing_if = "is_served")]
+    pub action: ActionKind,
+    /// Bytes of the argument.
+    pub size: u64,
+    /// How long the caller waits.
+    pub timeout: Micros,
+    /// What the handler does.
+    pub handler: Handler,
+}
+
+/// Whether an action exists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActionKind {
+    /// Every node serves it.
+    #[default]
+    Served,
+    /// No node serves it.
+    Unknown,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_served(kind: &ActionKind) -> bool {
+    *kind == ActionKind::Served
+}
+
+/// What the handler of a call does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Handler {
+    /// Answers with so many bytes.
+    Reply {
+        /// How long it works.
+        after: Micros,
+        /// Bytes of the answer.
+        size: u64,
+    },
+    /// Fails with an application code from 0x8000.
+    Fail {
+        /// How long it works.
+        after: Micros,
+        /// The code.
+        code: u16,
+    },
+    /// Does not answer.
+    Never,
+    /// Calls another node, and answers like it was answered.
+    Call {
+        /// The number of that operation, unique in the run.
+        id: u64,
+        /// Who is called.
+        to: usize,
+        /// Bytes of the argument.
+        size: u64,
+        /// How long it waits.
+        timeout: Micros,
+        /// What that handler does.
+        handler: Box<Handler>,
+    },
+}
+
+/// See [`Item::Cancel`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CancelItem {
+    /// When.
+    pub t: Micros,
+    /// The operation.
+    pub id: u64,
+}
+
+/// See [`Item::Partition`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartitionItem {
+    /// When it begins.
+    pub t: Micros,
+    /// How long it lasts, at most to the heal phase.
+    pub lasts: Micros,
+    /// The nodes whose data does not arrive.
+    pub from: Vec<usize>,
+    /// The nodes at which it does not.
+    pub to: Vec<usize>,
+    /// Whether the other direction is cut, too.
+    pub dir: Direction,
+}
+
+/// Which directions a fault concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Both.
+    Both,
+    /// From the first to the second.
+    Oneway,
+}
+
+/// See [`Item::Reset`] and [`Item::HalfOpen`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairItem {
+    /// When.
+    pub t: Micros,
+    /// The two nodes.
+    pub pair: [usize; 2],
+}
+
+/// See [`Item::Stall`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StallItem {
+    /// When it begins.
+    pub t: Micros,
+    /// How long it lasts, at most to the heal phase.
+    pub lasts: Micros,
+    /// The two nodes.
+    pub pair: [usize; 2],
+    /// Which of the two directions stand still.
+    pub dir: Direction,
+}
+
+/// See [`Item::Crash`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrashItem {
+    /// When.
+    pub t: Micros,
+    /// Who.
+    pub node: usize,
+    /// How.
+    pub mode: CrashMode,
+    /// How long it is away, at most to the heal phase.
+    pub down: Micros,
+    /// What the clock says when it comes back.
+    #[serde(default, skip_serializing_if = "is_forward")]
+    pub clock: Clock,
+}
+
+/// How a node ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CrashMode {
+    /// It shuts down in order.
+    Clean,
+    /// The process is killed; its system closes the streams.
+    Kill,
+    /// The machine loses power; peers are told nothing.
+    PowerLoss,
+}
+
+/// What a restarted node's clock says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Clock {
+    /// A later time than in its last life.
+    #[default]
+    Forward,
+    /// An earlier time than in its last life, of which it has kept nothing.
+    Back,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_forward(clock: &Clock) -> bool {
+    *clock == Clock::Forward
+}
+
+/// See [`Item::SlowReader`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlowReaderItem {
+    /// When it begins.
+    pub t: Micros,
+    /// How long it lasts, at most to the heal phase.
+    pub lasts: Micros,
+    /// Who.
+    pub node: usize,
+    /// Bytes a second that it takes from each stream.
+    pub rate: u64,
+}
+
+/// See [`Item::Pause`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PauseItem {
+    /// When it begins.
+    pub t: Micros,
+    /// How long it lasts, at most to the heal phase.
+    pub lasts: Micros,
+    /// Who.
+    pub node: usize,
+}
+
+impl Item {
+    /// Every kind of fault, by the name that runs and plans use.
+    pub const FAULTS: [(&'static str, &'static str); 7] = [
+        ("partition", "nodes cannot reach others, in one or both directions; streams retransmit when it ends, or give up"),
+        ("reset", "the streams between two nodes break, and both sides are told"),
+        ("half-open", "the streams between two nodes die, and neither side is told"),
+        ("stall", "the streams between two nodes stand still for a while, new ones do not"),
+        ("crash", "a node ends (clean shutdown, kill, power loss) and comes back with the same identity"),
+        ("slow-reader", "a node takes bytes slowly for a while"),
+        ("pause", "a node does nothing for a while"),
+    ];
+
+    /// When it happens.
+    pub fn at(&self) -> Micros {
+        match self {
+            Self::Call(item) => item.t,
+            Self::Cancel(item) => item.t,
+            Self::Partition(item) => item.t,
+            Self::Reset(item) | Self::HalfOpen(item) => item.t,
+            Self::Stall(item) => item.t,
+            Self::Crash(item) => item.t,
+            Self::SlowReader(item) => item.t,
+            Self::Pause(item) => item.t,
+        }
+    }
+
+    /// The kind of fault that it is, if it is one.
+    pub fn fault(&self) -> Option<&'static str> {
+        match self {
+            Self::Call(_) | Self::Cancel(_) => None,
+            Self::Partition(_) => Some("partition"),
+            Self::Reset(_) => Some("reset"),
+            Self::HalfOpen(_) => Some("half-open"),
+            Self::Stall(_) => Some("stall"),
+            Self::Crash(_) => Some("crash"),
+            Self::SlowReader(_) => Some("slow-reader"),
+            Self::Pause(_) => Some("pause"),
+        }
+    }
+
+    /// Whether it can disturb what goes on between two nodes.
+    pub fn disturbs(&self, one: usize, other: usize) -> bool {
+        let either = |node: usize| node == one || node == other;
+        let pair_is = |pair: &[usize; 2]| either(pair[0]) && either(pair[1]);
+        match self {
+            Self::Call(_) | Self::Cancel(_) => false,
+            Self::Partition(item) => {
+                let cuts = |from: usize, to: usize| item.from.contains(&from) && item.to.contains(&to);
+                cuts(one, other) || cuts(other, one)
+            }
+            Self::Reset(item) | Self::HalfOpen(item) => pair_is(&item.pair),
+            Self::Stall(item) => pair_is(&item.pair),
+            Self::Crash(item) => either(item.node),
+            Self::SlowReader(item) => either(item.node),
+            Self::Pause(item) => either(item.node),
+        }
+    }
+}
+
+/// A call of a run, whether an item or made by a handler.
+#[derive(Clone, Copy, Debug)]
+pub struct CallSpec<'a> {
+    /// The number of the operation.
+    pub id: u64,
+    /// Who calls, where that is known beforehand.
+    pub from: Option<usize>,
+    /// Who is called, if somebody in particular.
+    pub to: Option<usize>,
+    /// Whether the action exists.
+    pub action: ActionKind,
+    /// Bytes of the argument.
+    pub size: u64,
+    /// How long the caller waits.
+    pub timeout: Micros,
+    /// What the handler does.
+    pub handler: &'a Handler,
+    /// When an item makes it; `None` where a handler does.
+    pub at: Option<Micros>,
+}
+
+impl CallSpec<'_> {
+    /// The node whose handler runs: the one that is called, or the one node that serves what is called at large.
+    pub fn provider(&self, nodes: usize) -> usize {
+        self.to.unwrap_or_else(|| usize::try_from(self.id % nodes as u64).unwrap_or(0))
+    }
+}
+
+impl Run {
+    /// Every call, handlers' own included.
+    pub fn calls(&self) -> Vec<CallSpec<'_>> {
+        let mut calls = Vec::new();
+        for item in &self.items {
+            let Item::Call(call) = item else { continue };
+            let (id, from, to, action) = (call.id, Some(call.from), call.to, call.action);
+            let (size, timeout, at) = (call.size, call.timeout, Some(call.t));
+            calls.push(CallSpec { id, from, to, action, size, timeout, handler: &call.handler, at });
+            let provider = calls.last().map(|call| call.provider(self.header.nodes.len()));
+            let (mut handler, mut caller) = (&call.handler, provider);
+            while let Handler::Call { id, to, size, timeout, handler: inner } = handler {
+                let (from, action) = (caller, ActionKind::Served);
+                calls.push(CallSpec {
+                    id: *id,
+                    from,
+                    to: Some(*to),
+                    action,
+                    size: *size,
+                    timeout: *timeout,
+                    handler: inner,
+                    at: None,
+                });
+                (handler, caller) = (inner, Some(*to));
+            }
+        }
+        calls
+    }
+
+    /// Whether two nodes are told to keep a link.
+    pub fn linked(&self, one: usize, other: usize) -> bool {
+        self.header.dials.iter().any(|pair| *pair == [one, other] || *pair == [other, one])
+    }
+
+    /// Every pair that is told to keep a link, smaller number first, each once.
+    pub fn pairs(&self) -> std::collections::BTreeSet<(usize, usize)> {
+        self.header.dials.iter().map(|[from, to]| (*from.min(to), *from.max(to))).collect()
+    }
+}
