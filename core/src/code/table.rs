@@ -154,7 +154,9 @@ impl Code {
             Self::Codec => "a payload could not be encoded or decoded",
             Self::Protocol => "the peer broke the rules of the protocol",
             Self::HandshakeFailed => "no common version, network name and key",
-            Self::Superseded => "a newer instance with the same identity, or a better link to the same peer, took over",
+            Self::Superseded => {
+                "a newer instance with the same identity, or a better link to the same peer, took over"
+            }
             Self::Backpressure => "a local queue is full; nothing was sent",
             Self::Application(_) => "an error that the application defines",
         }
@@ -165,7 +167,11 @@ impl Code {
     pub const fn retryable(self) -> bool {
         matches!(
             self,
-            Self::DeadlineExceeded | Self::ResourceExhausted | Self::Unavailable | Self::Aborted | Self::Backpressure
+            Self::DeadlineExceeded
+                | Self::ResourceExhausted
+                | Self::Unavailable
+                | Self::Aborted
+                | Self::Backpressure
         )
     }
 }
@@ -229,6 +235,7 @@ impl Kind {
     }
 
     /// The code that it describes.
+    #[expect(clippy::match_same_arms, reason = "a table: one row for each")]
     pub const fn code(self) -> Code {
         match self {
             Self::Unreachable => Code::Unavailable,
@@ -397,6 +404,7 @@ impl CloseReason {
     }
 
     /// The error code that a call sees which the closing ends.
+    #[expect(clippy::match_same_arms, reason = "a table: one row for each")]
     pub const fn code(self) -> Code {
         match self {
             Self::Graceful => Code::Unavailable,
@@ -455,12 +463,16 @@ impl CloseReason {
         match self {
             Self::Graceful => "the peer said goodbye",
             Self::ConnectionClosed => "the transport was closed or failed",
-            Self::HandshakeFailed => "wrong network name, wrong network key or malformed handshake; which one is not told on purpose",
+            Self::HandshakeFailed => {
+                "wrong network name, wrong network key or malformed handshake; which one is not told on purpose"
+            }
             Self::HandshakeTimeout => "the peer did not prove its identity in time",
             Self::VersionMismatch => "no protocol version in common",
             Self::TooManyHandshakes => "too many unfinished handshakes, in all or from one address",
             Self::LengthExceeded => "a length prefix over the limit",
-            Self::RecordRejected => "a record that does not authenticate: corrupted, forged, replayed or reordered",
+            Self::RecordRejected => {
+                "a record that does not authenticate: corrupted, forged, replayed or reordered"
+            }
             Self::IdentityRejected => "the first record does not prove an identity",
             Self::Untrusted => "the peer's key is not among the pinned keys",
             Self::MalformedFrame => "a frame that cannot be decoded",
@@ -471,7 +483,9 @@ impl CloseReason {
             Self::WriteStalled => "the peer stopped reading",
             Self::Superseded => "another link to the same peer, or a newer instance of it, took over",
             Self::SelfConnection => "the peer is this very node",
-            Self::StaleIncarnation => "the node came back with an incarnation older than one the peer has seen; it adopts a newer one and dials again",
+            Self::StaleIncarnation => {
+                "the node came back with an incarnation older than one the peer has seen; it adopts a newer one and dials again"
+            }
             Self::TooManyLinks => "the limit on links was reached",
             Self::LocalClose => "this side closed the link on request",
         }
