@@ -2,6 +2,7 @@
 
 /// The marks. Names are `machine.what_happened`.
 pub const MARKS: &[&str] = &[
+    "delivery.answer_dropped",
     "delivery.backpressure",
     "delivery.call_lost_its_link",
     "delivery.cancel_after_answer",

@@ -246,11 +246,17 @@ impl Delivery {
         gauge(
             "delivery.queued_bytes_per_link",
             most(|link| link.queued_bytes),
-            // Answers are queued whatever the limit says: their number is bounded, and refusing one would be a lie.
-            usize::MAX,
+            // A single message always has room.
+            limits.queued_bytes_per_link_max.max(limits.message_bytes_max),
             true,
         );
-        gauge("delivery.backlog_bytes_per_link", most(|link| link.backlog_bytes), usize::MAX, true);
+        gauge(
+            "delivery.backlog_bytes_per_link",
+            most(|link| link.backlog_bytes),
+            // Credit is withheld above one window; by then another may be on the way, and messages half received.
+            2 * limits.link_window_bytes as usize + limits.reassembly_bytes_per_link_max,
+            true,
+        );
         gauge("delivery.origins", self.origins.len(), limits.remembered_peers_max, false);
         gauge("delivery.actions", self.actions.len(), limits.actions_max, false);
         let deadlines_max = |live: usize| 64.max(4 * live) + 1;

@@ -337,17 +337,7 @@ impl Delivery {
             cx.count("delivery.late_answer");
             return false;
         };
-        let limit = match origin {
-            RequestOrigin::Local(_) => self.config.limits.message_bytes_max,
-            RequestOrigin::Link(link, _) => self.links.get(&link).map_or(0, |state| state.message_bytes_max),
-        };
-        let result = result.and_then(|payload| {
-            if payload.data.len() > limit {
-                let text = over_limit("the answer", payload.data.len(), limit);
-                return Err(Error::new(Code::TooLarge, text).executed_perhaps(true));
-            }
-            Ok(payload)
-        });
+        let result = result.and_then(|payload| self.check_answer(cx, origin, payload));
         self.release(cx, request);
         match (origin, result) {
             (RequestOrigin::Local(op), result) => self.complete(cx, op, result),
@@ -362,6 +352,35 @@ impl Delivery {
             (RequestOrigin::Link(link, id), Err(error)) => self.send(link, Message::Error { id, error }),
         }
         true
+    }
+
+    /// Whether an answer can be sent. The work is done by now, so that every refusal says that it may have been executed.
+    fn check_answer(
+        &self,
+        cx: &mut Cx<'_>,
+        origin: RequestOrigin,
+        payload: Payload,
+    ) -> Result<Payload, Error> {
+        let limits = &self.config.limits;
+        let length = payload.data.len();
+        let state = match origin {
+            RequestOrigin::Local(_) => None,
+            RequestOrigin::Link(link, _) => self.links.get(&link),
+        };
+        let limit = state.map_or(limits.message_bytes_max, |state| state.message_bytes_max);
+        if length > limit {
+            let error = Error::new(Code::TooLarge, over_limit("the answer", length, limit));
+            return Err(error.executed_perhaps(true));
+        }
+        // A caller that asks for more than it reads must not fill our memory.
+        let queued = state.map_or(0, |state| state.queued_bytes);
+        if queued > 0 && queued + length > limits.queued_bytes_per_link_max {
+            cx.count("delivery.answer_dropped");
+            let text =
+                alloc::format!("{queued} bytes of answers wait for the caller to read; this one was dropped");
+            return Err(Error::new(Code::ResourceExhausted, text).executed_perhaps(true));
+        }
+        Ok(payload)
     }
 
     /// Takes a request off the books: of the node, and of the link that it came by.

@@ -327,3 +327,22 @@ fn at_the_end_of_its_time_a_stopping_node_tells_whoever_still_waits() {
     assert_eq!(net.now, deadline);
     assert!(net.events[1].iter().any(|event| matches!(event, Event::Stopped)));
 }
+
+#[test]
+fn a_caller_that_asks_for_more_than_it_reads_gets_errors_and_not_our_memory() {
+    let mut net = Net::pair();
+    let link = net.node(1).peers()[0].link;
+    net.blocked.push((1, link));
+    for _ in 0..200 {
+        net.call(0, 1, "echo", vec![0; 1 << 20]).ok();
+    }
+    net.settle();
+    let queued = net
+        .node(1)
+        .gauges()
+        .into_iter()
+        .find(|gauge| gauge.name == "delivery.queued_bytes_per_link")
+        .unwrap();
+    assert!(queued.value > 32 << 20 && queued.value <= queued.cap, "{queued:?}");
+    assert_eq!(queued.cap, 64 << 20);
+}
