@@ -259,7 +259,8 @@ impl Delivery {
         );
         gauge("delivery.origins", self.origins.len(), limits.remembered_peers_max, false);
         gauge("delivery.actions", self.actions.len(), limits.actions_max, false);
-        let deadlines_max = |live: usize| 64.max(4 * live) + 1;
+        // Swept whenever an operation ends; until then each new one adds its entry.
+        let deadlines_max = |live: usize| 64.max(4 * live) + live + 1;
         gauge("delivery.call_deadlines", self.call_deadlines.len(), deadlines_max(self.calls.len()), false);
         gauge(
             "delivery.request_deadlines",

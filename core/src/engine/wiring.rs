@@ -100,6 +100,8 @@ impl Engine {
             }
             membership::Out::Close { link, reason, stale } => {
                 self.tell_links(link::In::Close { link, reason, stale });
+                // What membership says next may be that the node is down: its calls have failed by then.
+                self.tell_delivery(delivery::In::LinkLost { link, reason });
             }
             membership::Out::Goodbye { link, reason } => self.tell_links(link::In::Goodbye { link, reason }),
             membership::Out::Poke { link } => self.tell_links(link::In::Poke { link }),
