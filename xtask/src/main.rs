@@ -47,9 +47,7 @@ fn main() -> ExitCode {
         None => Err(Failure::usage("no command given")),
     };
     let Err(failure) = outcome else { return ExitCode::SUCCESS };
-    if let Some(text) = failure.text() {
-        eprintln!("xtask: {text}");
-    }
+    eprintln!("xtask: {failure}");
     if failure.is_usage() {
         eprint!("\n{USAGE}");
     }

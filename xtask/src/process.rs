@@ -12,8 +12,6 @@ pub(crate) enum Failure {
     Usage(String),
     /// Something was tried and failed: exit code 1.
     Failed(String),
-    /// A program that spoke for itself ended with this code, which is passed on.
-    Code(u8),
 }
 
 impl Failure {
@@ -25,13 +23,6 @@ impl Failure {
         Self::Failed(text.into())
     }
 
-    pub(crate) fn text(&self) -> Option<&str> {
-        match self {
-            Self::Usage(text) | Self::Failed(text) => Some(text),
-            Self::Code(_) => None,
-        }
-    }
-
     pub(crate) fn is_usage(&self) -> bool {
         matches!(self, Self::Usage(_))
     }
@@ -40,7 +31,6 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::Failed(_) => 1,
-            Self::Code(code) => *code,
         }
     }
 }
@@ -49,7 +39,6 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(text) | Self::Failed(text) => f.write_str(text),
-            Self::Code(code) => write!(f, "exit code {code}"),
         }
     }
 }
@@ -117,19 +106,15 @@ pub(crate) fn become_program(command: &mut Command) -> Result<(), Failure> {
     #[cfg(not(unix))]
     {
         let status = command.status().map_err(|error| not_started(command, &error))?;
-        let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-        if code == 0 { Ok(()) } else { Err(Failure::Code(code)) }
+        std::process::exit(status.code().unwrap_or(1))
     }
 }
 
-/// Runs a program that reports for itself, and passes its exit code on.
-pub(crate) fn run_reporting(command: &mut Command) -> Result<(), Failure> {
+/// Runs a program without showing what it prints, and gives its exit code.
+pub(crate) fn quiet_code(command: &mut Command) -> Result<i32, Failure> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let status = command.status().map_err(|error| not_started(command, &error))?;
-    match status.code() {
-        Some(0) => Ok(()),
-        Some(code) => Err(Failure::Code(u8::try_from(code).unwrap_or(1))),
-        None => Err(Failure::new(format!("`{}` was ended ({status})", shown(command)))),
-    }
+    status.code().ok_or_else(|| Failure::new(format!("`{}` was ended ({status})", shown(command))))
 }
 
 fn not_started(command: &Command, error: &io::Error) -> Failure {

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every suite once.
 
 mod deep;
+mod inject;
 mod readme;
 mod released;
 
@@ -80,7 +81,7 @@ const PARTS: [Part; 10] = [
         proves: "each oracle of the testbed fails on a bug put in on purpose",
         needs: &[LINKER],
         deep: false,
-        run: inject,
+        run: inject::check,
     },
     Part {
         name: "release",
@@ -238,11 +239,6 @@ fn fixtures() -> Result<(), Failure> {
 fn fuzz() -> Result<(), Failure> {
     let program = cargo::build("lacewing-fixtures", "lacewing-fixtures", Profile::Dev)?;
     process::run(process::command(program).args(["fuzz", "--iterations", FUZZ_ITERATIONS]))
-}
-
-fn inject() -> Result<(), Failure> {
-    let program = cargo::build("lacewing-sim", "lacewing-sim", Profile::Sim)?;
-    process::run_reporting(process::command(program).args(["prove"]))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ const RULE: &str = "layer";
 /// The modules of `core/src` from bottom to top. A module may import from the rows below its own, and from no other module
 /// of its own row.
 pub const LAYERS: [&[&str]; 9] = [
-    &["time", "code", "marks"],
+    &["time", "code", "marks", "inject"],
     &["crypto", "address"],
     &["identity", "machine"],
     &["wire"],
@@ -24,6 +24,9 @@ pub const LAYERS: [&[&str]; 9] = [
     &["engine"],
     &["testing"],
 ];
+
+/// Plain data that a machine may import from another of its row: what it is called, and what wiring hands on.
+pub const SHARED: [(&str, &[&str]); 1] = [("link", &["LinkId", "Message"])];
 
 /// Findings of the file; only files of the core have layers.
 pub fn check(source: &Source) -> Vec<Finding> {
@@ -54,10 +57,13 @@ struct Imports<'a> {
 }
 
 impl Imports<'_> {
-    fn check(&mut self, ident: &proc_macro2::Ident) {
+    /// An import of `leaves` from the module `ident`.
+    fn check(&mut self, ident: &proc_macro2::Ident, leaves: &[String]) {
         let module = ident.to_string();
         let Some(row) = row_of(&module) else { return };
-        if module == self.own || row < self.row {
+        let shared = SHARED.iter().find(|(name, _)| *name == module).map_or(&[][..], |(_, names)| names);
+        let plain = !leaves.is_empty() && leaves.iter().all(|leaf| shared.contains(&leaf.as_str()));
+        if module == self.own || row < self.row || row == self.row && plain {
             return;
         }
         let way = if row == self.row { "sideways" } else { "upwards" };
@@ -69,9 +75,13 @@ impl Imports<'_> {
     /// The modules named right after `crate::`.
     fn check_tree(&mut self, tree: &syn::UseTree) {
         match tree {
-            syn::UseTree::Path(path) => self.check(&path.ident),
-            syn::UseTree::Name(name) => self.check(&name.ident),
-            syn::UseTree::Rename(rename) => self.check(&rename.ident),
+            syn::UseTree::Path(path) => {
+                let mut leaves = Vec::new();
+                leaves_of(&path.tree, &mut leaves);
+                self.check(&path.ident, &leaves);
+            }
+            syn::UseTree::Name(name) => self.check(&name.ident, &[]),
+            syn::UseTree::Rename(rename) => self.check(&rename.ident, &[]),
             syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.check_tree(tree)),
             syn::UseTree::Glob(_) => {}
         }
@@ -84,12 +94,24 @@ impl Imports<'_> {
                 TokenTree::Group(group) => self.check_tokens(group.stream()),
                 TokenTree::Ident(ident) if ident == "crate" => {
                     if let Some(TokenTree::Ident(module)) = trees.get(index + 3) {
-                        self.check(module);
+                        let leaf = trees.get(index + 6).map(ToString::to_string);
+                        self.check(module, leaf.as_slice());
                     }
                 }
                 _ => {}
             }
         }
+    }
+}
+
+/// The first names below an imported module; a glob is one that nothing shares.
+fn leaves_of(tree: &syn::UseTree, leaves: &mut Vec<String>) {
+    match tree {
+        syn::UseTree::Path(path) => leaves.push(path.ident.to_string()),
+        syn::UseTree::Name(name) => leaves.push(name.ident.to_string()),
+        syn::UseTree::Rename(rename) => leaves.push(rename.ident.to_string()),
+        syn::UseTree::Group(group) => group.items.iter().for_each(|tree| leaves_of(tree, leaves)),
+        syn::UseTree::Glob(_) => leaves.push("*".to_owned()),
     }
 }
 
@@ -105,7 +127,8 @@ impl<'ast> Visit<'ast> for Imports<'_> {
         if let (Some(first), Some(second)) = (segments.next(), segments.next())
             && first.ident == "crate"
         {
-            self.check(&second.ident);
+            let leaf = segments.next().map(|third| third.ident.to_string());
+            self.check(&second.ident, leaf.as_slice());
         }
         visit::visit_path(self, node);
     }

@@ -63,7 +63,10 @@ impl fmt::Display for Finding {
 pub fn check(root: &Path) -> io::Result<Vec<Finding>> {
     let (sources, mut findings) = source::load(root)?;
     if sources.is_empty() {
-        return Err(io::Error::other(format!("no Rust file below {}: nothing would be proved", root.display())));
+        return Err(io::Error::other(format!(
+            "no Rust file below {}: nothing would be proved",
+            root.display()
+        )));
     }
     for source in &sources {
         findings.extend(per_file(source));

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let root =
-        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate lies in xtask/lint");
-    match lacewing_lint::check(root) {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate lies in xtask/lint");
+    let root = std::env::args_os().nth(1).map_or_else(|| own.to_owned(), PathBuf::from);
+    match lacewing_lint::check(&root) {
         Ok(findings) if findings.is_empty() => {
             eprintln!("lint: no findings");
             ExitCode::SUCCESS

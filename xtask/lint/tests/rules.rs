@@ -121,7 +121,16 @@ mod direction {
     fn machines_do_not_know_each_other() {
         let sideways = found("core/src/link/mod.rs", "use crate::delivery::Call;");
         assert!(sideways[0].contains("`link` imports sideways from `delivery`"), "{sideways:?}");
-        assert_eq!(found("core/src/membership/dial.rs", "fn f(_: crate::link::LinkId) {}").len(), 1);
+        assert_eq!(found("core/src/membership/dial.rs", "fn f(_: crate::link::Link) {}").len(), 1);
+    }
+
+    #[test]
+    fn machines_share_plain_data_that_the_table_names() {
+        assert!(found("core/src/delivery/mod.rs", "use crate::link::{LinkId, Message};").is_empty());
+        assert!(found("core/src/membership/dial.rs", "fn f(_: crate::link::LinkId) {}").is_empty());
+        assert_eq!(found("core/src/delivery/mod.rs", "use crate::link::{LinkId, Link};").len(), 1);
+        assert_eq!(found("core/src/delivery/mod.rs", "use crate::link::*;").len(), 1);
+        assert_eq!(found("core/src/session/mod.rs", "use crate::link::LinkId;").len(), 1);
     }
 
     #[test]
@@ -149,7 +158,7 @@ mod marks_rule {
     use super::*;
 
     const CALL: &str =
-        "fn f(cx: &mut Cx) { cx.mark(\"call.late\"); cx.mark(if x { \"call.a\" } else { \"call.b\" }); }";
+        "fn f(cx: &mut Cx) { cx.count(\"call.late\"); cx.mark(if x { \"call.a\" } else { \"call.b\" }); }";
 
     fn found(list: &str) -> Vec<String> {
         texts(&marks::check(&[source("core/src/delivery/mod.rs", CALL), source("core/src/marks.rs", list)]))
