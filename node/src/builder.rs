@@ -58,6 +58,8 @@ pub struct Builder {
     transport: Arc<dyn Transport>,
     crypto: Arc<dyn CryptoProvider>,
     trace: Box<dyn Trace>,
+    #[cfg(lacewing_inject)]
+    driver_trace: Box<dyn Trace>,
 }
 
 /// Why a node could not be started. Nothing is left behind then.
@@ -145,6 +147,8 @@ impl Builder {
             transport: Arc::new(TcpTransport),
             crypto: Arc::new(RustCrypto),
             trace: Box::new(NoTrace),
+            #[cfg(lacewing_inject)]
+            driver_trace: Box::new(NoTrace),
         }
     }
 
@@ -242,6 +246,14 @@ impl Builder {
         self
     }
 
+    /// Whom the driver asks which of its own bugs, `lacewing::DRIVER_BUGS`, are switched on.
+    #[cfg(lacewing_inject)]
+    #[doc(hidden)]
+    pub fn driver_trace(mut self, trace: Box<dyn Trace>) -> Self {
+        self.driver_trace = trace;
+        self
+    }
+
     /// Listens, starts the node's tasks on the current tokio runtime, and starts to dial.
     pub async fn start(self) -> Result<Node, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
@@ -280,7 +292,13 @@ impl Builder {
         });
         let trace = self.trace;
         let engine = |now| Engine::new(config, identity, incarnation, now, seed, trace);
-        let driver = Driver::new(engine, self.transport, runtime);
+        let driver = Driver::new(
+            engine,
+            #[cfg(lacewing_inject)]
+            self.driver_trace,
+            self.transport,
+            runtime,
+        );
         // From here on dropping the node closes what was opened.
         let node = Node::new(Arc::clone(&driver), local_addrs);
         for addr in peers {

@@ -38,6 +38,10 @@ mod payload;
 mod request;
 pub mod transport;
 
+#[cfg(lacewing_inject)]
+#[doc(hidden)]
+pub use driver::BUGS as DRIVER_BUGS;
+
 pub use builder::{Builder, StartError};
 pub use call::{CallBuilder, CallFuture};
 pub use events::{Event, Events};

@@ -281,7 +281,7 @@ async fn what_cannot_be_started_says_why() {
     assert!(matches!(stage.builder("x").network("").start().await.unwrap_err(), StartError::Network { .. }));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_slow_reader_of_events_misses_the_oldest_and_is_told_how_many() {
     let network = Stage::memory();
     let server = network.server("server").await;

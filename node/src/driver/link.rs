@@ -82,7 +82,11 @@ impl LinkTask {
     /// Reads and writes until neither gets any further.
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for _ in 0..ROUNDS_MAX {
-            let orders = self.outbox.collect(&mut self.writing);
+            let mut orders = self.outbox.collect(&mut self.writing);
+            if orders.errand {
+                self.driver.with_inline(Some(cx), |_, _| ());
+                orders = self.outbox.collect(&mut self.writing);
+            }
             if orders.closing {
                 return Poll::Ready(End::Closed);
             }

@@ -9,6 +9,7 @@
 //! finish at its first poll.
 
 mod handler;
+mod inject;
 mod link;
 mod listen;
 mod outbox;
@@ -36,7 +37,11 @@ use handler::HandlerTask;
 use outbox::Outbox;
 use tasks::Tasks;
 
+#[cfg(lacewing_inject)]
+pub use inject::BUGS;
+
 pub(crate) use handler::{Handler, HandlerFuture};
+use inject::injected;
 pub(crate) use subscriber::Subscriber;
 
 /// Bytes that the engine may hand over for one link before some of them are written.
@@ -67,8 +72,16 @@ pub(crate) struct Driver {
 /// The engine, and what the driver knows beside it.
 struct Core {
     engine: Engine,
+    /// The testbed's hook into the driver: only simulation builds ask it anything.
+    #[cfg(lacewing_inject)]
+    trace: Box<dyn lacewing_core::machine::Trace>,
+    /// How often an injected bug has had its chance.
+    #[cfg(lacewing_inject)]
+    injections: u64,
     link_last: u64,
     links: BTreeMap<LinkId, Arc<Outbox>>,
+    /// The outbox whose task was woken last: while that has not run, it can drain the engine for others.
+    woken_last: Option<Arc<Outbox>>,
     /// Links that are not read, because the engine has enough of them for now.
     paused: BTreeSet<LinkId>,
     calls: BTreeMap<OpId, oneshot::Sender<CallResult>>,
@@ -122,6 +135,7 @@ impl Clock {
 impl Driver {
     pub(crate) fn new(
         engine: impl FnOnce(Instant) -> Engine,
+        #[cfg(lacewing_inject)] trace: Box<dyn lacewing_core::machine::Trace>,
         transport: Arc<dyn Transport>,
         runtime: Handle,
     ) -> Arc<Self> {
@@ -132,8 +146,13 @@ impl Driver {
             config: Arc::clone(engine.config()),
             core: Mutex::new(Core {
                 engine,
+                #[cfg(lacewing_inject)]
+                trace,
+                #[cfg(lacewing_inject)]
+                injections: 0,
                 link_last: 0,
                 links: BTreeMap::new(),
+                woken_last: None,
                 paused: BTreeSet::new(),
                 calls: BTreeMap::new(),
                 requests: BTreeMap::new(),
@@ -201,6 +220,23 @@ impl Driver {
         result
     }
 
+    /// The same for what may wait until a link's task that is about to run has its turn: then calls that are made in one
+    /// go share a record. Nothing waits where no task is about to run, as with a lone call.
+    fn with_soon<R>(self: &Arc<Self>, work: impl FnOnce(&mut Core, Instant) -> R) -> R {
+        let mut effects = Vec::new();
+        let result = {
+            let mut core = self.lock();
+            let now = self.clock.now();
+            let result = work(&mut core, now);
+            if !core.woken_last.as_ref().is_some_and(|outbox| outbox.leave_errand()) {
+                core.drain(self, &mut effects);
+            }
+            result
+        };
+        self.run_effects(effects, None);
+        result
+    }
+
     fn run_effects(self: &Arc<Self>, effects: Vec<Effect>, mut cx: Option<&mut Context<'_>>) {
         let mut replies = Vec::new();
         for effect in effects {
@@ -245,7 +281,7 @@ impl Driver {
         self: &Arc<Self>,
         call: Call<'_>,
     ) -> Result<(OpId, oneshot::Receiver<CallResult>), Error> {
-        self.with(|core, now| {
+        self.with_soon(|core, now| {
             if core.closed {
                 return Err(stopped_error());
             }
@@ -257,15 +293,17 @@ impl Driver {
     }
 
     pub(crate) fn cancel(self: &Arc<Self>, op: OpId) {
-        let waiter = self.with(|core, now| {
-            core.engine.cancel(now, op);
+        let waiter = self.with_soon(|core, now| {
+            if !injected!(core, "driver-cancel-forgotten") {
+                core.engine.cancel(now, op);
+            }
             core.calls.remove(&op)
         });
         drop(waiter);
     }
 
     fn reply(self: &Arc<Self>, request: RequestId, result: CallResult) {
-        self.with(|core, now| core.reply(now, request, result));
+        self.with_soon(|core, now| core.reply(now, request, result));
     }
 
     pub(crate) fn serve(self: &Arc<Self>, action: &str, handler: Handler) -> Result<(), ServeError> {
@@ -385,6 +423,7 @@ impl Driver {
             let requests = std::mem::take(&mut core.requests);
             let handlers = std::mem::take(&mut core.handlers);
             core.links.clear();
+            core.woken_last = None;
             (calls, (requests, handlers), std::mem::take(&mut core.subscribers))
         };
         self.services.abort_all();
@@ -415,6 +454,9 @@ pub(crate) fn stopped_error() -> Error {
 impl Core {
     /// Hands an input over. `false`: the engine calls it a mistake of ours, and nothing happened.
     fn input(&mut self, now: Instant, input: Input) -> bool {
+        if matches!(input, Input::Credit { .. }) && injected!(self, "driver-credit-lost", every 2) {
+            return true;
+        }
         let outcome = self.engine.handle_input(now, input);
         self.check(outcome)
     }
@@ -438,14 +480,20 @@ impl Core {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Transmit { link, data } => {
-                    let waker = self.links.get(&link).and_then(|outbox| outbox.push(data));
-                    effects.extend(waker.map(Effect::Wake));
+                    if let Some(outbox) = self.links.get(&link)
+                        && let Some(waker) = outbox.push(data)
+                        && !injected!(self, "driver-wake-lost", every 16)
+                    {
+                        self.woken_last = Some(Arc::clone(outbox));
+                        effects.push(Effect::Wake(waker));
+                    }
                 }
                 Output::Dial { dial, addr } => effects.push(Effect::Dial(dial, addr)),
                 Output::Close { link, reason } => {
                     tracing::debug!(node = %driver.node_id, link = link.0, %reason, "link closed");
                     self.paused.remove(&link);
-                    let waker = self.links.remove(&link).and_then(|outbox| outbox.close());
+                    let cut = injected!(self, "driver-goodbye-cut");
+                    let waker = self.links.remove(&link).and_then(|outbox| outbox.close(cut));
                     effects.extend(waker.map(Effect::Wake));
                 }
                 Output::Event(event) => self.distribute(driver, event, effects),

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use lacewing_core::engine::Event as EngineEvent;
+use lacewing_core::engine::{Event as EngineEvent, RequestId};
 use lacewing_core::{Code, Error};
 use tokio::sync::oneshot;
 
 use super::handler::HandlerTask;
+use super::inject::injected;
 use super::{Core, Driver, Effect};
 use crate::events::Event;
 use crate::request::Request;
@@ -85,30 +86,16 @@ impl Core {
         let event = match event {
             EngineEvent::CallDone { op, result } => {
                 // No waiter: the call's future was dropped, which is what cancelled it.
-                if let Some(waiter) = self.calls.remove(&op) {
+                if !injected!(self, "driver-outcome-lost", every 8)
+                    && let Some(waiter) = self.calls.remove(&op)
+                {
                     effects.push(Effect::Resolve(waiter, result));
                 }
                 return;
             }
             EngineEvent::Request { request, caller, action, payload, deadline } => {
-                let (cancel, cancelled) = oneshot::channel();
-                let Some(handler) = self.handlers.get(action.as_str()) else {
-                    // Served until a moment ago: `unserve` came between.
-                    let gone = Error::new(Code::NotFound, "the action is no longer served");
-                    let now = driver.clock.now();
-                    self.engine.reply(now, request, Err(gone));
-                    return;
-                };
                 let deadline = driver.deadline(deadline);
-                let task = Request { payload, caller, action, deadline };
-                effects.push(Effect::Start(HandlerTask::new(
-                    driver,
-                    request,
-                    cancelled,
-                    Arc::clone(handler),
-                    task,
-                )));
-                self.requests.insert(request, cancel);
+                self.start_handler(driver, request, Request { payload, caller, action, deadline }, effects);
                 return;
             }
             EngineEvent::RequestCancelled { request } => {
@@ -133,6 +120,30 @@ impl Core {
             EngineEvent::Stopped => Event::Stopped,
         };
         self.publish(driver, &event, effects);
+    }
+
+    fn start_handler(
+        &mut self,
+        driver: &Arc<Driver>,
+        id: RequestId,
+        request: Request,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(handler) = self.handlers.get(request.action()).cloned() else {
+            // Served until a moment ago: `unserve` came between.
+            let gone = Error::new(Code::NotFound, "the action is no longer served");
+            self.engine.reply(driver.clock.now(), id, Err(gone));
+            return;
+        };
+        let (cancel, cancelled) = oneshot::channel();
+        if injected!(self, "driver-handler-twice") {
+            let (never, cancelled) = oneshot::channel();
+            std::mem::forget(never);
+            let task = HandlerTask::new(driver, id, cancelled, Arc::clone(&handler), request.clone());
+            effects.push(Effect::Start(task));
+        }
+        effects.push(Effect::Start(HandlerTask::new(driver, id, cancelled, handler, request)));
+        self.requests.insert(id, cancel);
     }
 
     fn publish(&mut self, driver: &Arc<Driver>, event: &Event, effects: &mut Vec<Effect>) {
