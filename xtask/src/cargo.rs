@@ -32,6 +32,21 @@ pub(crate) fn build(package: &str, binary: &str, profile: Profile) -> Result<Pat
     Ok(dir.join(profile.folder()).join(binary).with_extension(std::env::consts::EXE_EXTENSION))
 }
 
+/// Builds a program of ours for chores, and gives its path. `test` is one of its package's test files.
+///
+/// It is built as what that test needs, since the tests of the whole workspace need it in the very same form: a plain
+/// build would choose other features for the dependencies, and compile most of them a second time.
+pub(crate) fn build_tool(binary: &str, test: &str) -> Result<PathBuf, Failure> {
+    let mut cargo = cargo();
+    cargo.args(["test", "--quiet", "--workspace", "--no-run", "--test", test]);
+    let status = cargo.status().map_err(|error| Failure::new(format!("cannot start cargo: {error}")))?;
+    if !status.success() {
+        return Err(Failure::new(format!("`{}` failed ({status})", process::shown(&cargo))));
+    }
+    let folder = process::target_dir().join(Profile::Dev.folder());
+    Ok(folder.join(binary).with_extension(std::env::consts::EXE_EXTENSION))
+}
+
 /// How something is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {

@@ -14,7 +14,7 @@ pub(crate) fn fixtures(args: &[String]) -> Result<(), Failure> {
     if let Some(arg) = args.iter().find(|arg| !["--check", "--reports"].contains(&arg.as_str())) {
         return Err(Failure::usage(format!("fixtures: unknown argument `{arg}`")));
     }
-    let program = cargo::build("lacewing-fixtures", "lacewing-fixtures", Profile::Dev)?;
+    let program = cargo::build_tool("lacewing-fixtures", "fixture_runner")?;
     process::become_program(process::command(program).args(args))
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn lint(args: &[String]) -> Result<(), Failure> {
     if let Some(arg) = args.first() {
         return Err(Failure::usage(format!("lint: unknown argument `{arg}`")));
     }
-    let program = cargo::build("lacewing-lint", "lacewing-lint", Profile::Dev)?;
+    let program = cargo::build_tool("lacewing-lint", "rules")?;
     process::become_program(&mut process::command(program))
 }
 

@@ -7,7 +7,7 @@ mod released;
 
 use std::process::Command;
 
-use crate::cargo::{self, Profile};
+use crate::cargo;
 use crate::process::{self, Failure};
 
 /// Cases for each decoder in an ordinary run: about ten seconds in all.
@@ -231,13 +231,13 @@ fn fixtures() -> Result<(), Failure> {
         "--test",
         "fixture_meta",
     ]))?;
-    let program = cargo::build("lacewing-fixtures", "lacewing-fixtures", Profile::Dev)?;
+    let program = cargo::build_tool("lacewing-fixtures", "fixture_runner")?;
     process::run(process::command(&program).arg("--check"))?;
     process::run(process::command(&program).arg("--reports"))
 }
 
 fn fuzz() -> Result<(), Failure> {
-    let program = cargo::build("lacewing-fixtures", "lacewing-fixtures", Profile::Dev)?;
+    let program = cargo::build_tool("lacewing-fixtures", "fixture_runner")?;
     process::run(process::command(program).args(["fuzz", "--iterations", FUZZ_ITERATIONS]))
 }
 
