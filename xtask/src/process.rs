@@ -110,11 +110,16 @@ pub(crate) fn become_program(command: &mut Command) -> Result<(), Failure> {
     }
 }
 
-/// Runs a program without showing what it prints, and gives its exit code.
-pub(crate) fn quiet_code(command: &mut Command) -> Result<i32, Failure> {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let status = command.status().map_err(|error| not_started(command, &error))?;
-    status.code().ok_or_else(|| Failure::new(format!("`{}` was ended ({status})", shown(command))))
+/// Runs a command and gives what it printed to standard output. On a failure that is shown, since it says why.
+pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
+    eprintln!("$ {}", shown(command));
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| not_started(command, &error))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
+    print!("{text}");
+    Err(Failure::new(format!("`{}` failed ({})", shown(command), output.status)))
 }
 
 fn not_started(command: &Command, error: &io::Error) -> Failure {
