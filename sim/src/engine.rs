@@ -20,6 +20,11 @@ pub trait SimEngine {
     /// Whether it can execute this run as it stands. An engine never leaves out what it cannot express: it refuses.
     fn supports(&self, run: &Run) -> Result<(), Unsupported>;
 
+    /// Out of how many seeds it is given one, where a sweep is over several engines: slow ones look at fewer.
+    fn one_seed_in(&self) -> u64 {
+        1
+    }
+
     /// Executes a run that it supports.
     fn execute(&self, run: &Run, options: &mut Options<'_>) -> Outcome;
 }
@@ -102,5 +107,5 @@ impl Tally {
 
 /// Every engine, in the order in which they are tried.
 pub fn engines() -> Vec<Box<dyn SimEngine>> {
-    vec![Box::new(crate::des::Des)]
+    vec![Box::new(crate::des::Des), Box::new(crate::turmoil::Turmoil)]
 }

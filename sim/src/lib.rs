@@ -6,6 +6,7 @@
 
 pub mod bounds;
 pub mod chain;
+pub mod cli;
 pub mod des;
 pub mod engine;
 pub mod history;
@@ -16,3 +17,5 @@ pub mod quantity;
 pub mod random;
 pub mod run;
 pub mod seed;
+pub mod turmoil;
+pub mod verdict;

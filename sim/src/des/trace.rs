@@ -5,14 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lacewing_core::Trace;
 
-/// Coverage marks of all nodes of a run, by name.
+/// Coverage marks of all nodes of a run.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Marks(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+pub(super) struct Marks(Arc<Mutex<Table>>);
+
+/// Counts by the place of the name in memory, which is compared faster than its text. The order never shows.
+type Table = BTreeMap<usize, (&'static str, u64)>;
 
 impl Marks {
     pub(super) fn counts(&self) -> BTreeMap<String, u64> {
         let marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        marks.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+        let mut counts = BTreeMap::new();
+        for (name, count) in marks.values() {
+            *counts.entry((*name).to_owned()).or_insert(0) += count;
+        }
+        counts
     }
 }
 
@@ -37,7 +44,7 @@ impl Hook {
 impl Trace for Hook {
     fn mark(&mut self, name: &'static str) {
         let mut marks = self.marks.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *marks.entry(name).or_insert(0) += 1;
+        marks.entry(name.as_ptr().addr()).or_insert((name, 0)).1 += 1;
     }
 
     #[cfg(lacewing_inject)]

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use lacewing_core::Instant;
+
 use super::{Case, Class, Finding, Oracle};
-use crate::bounds;
+use crate::{bounds, payload};
+
+/// A chunk that has begun, and the heads of all frames.
+const FRAMES_BYTES: u64 = 128 * 1024;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "cancel-reaches-handler",
@@ -13,21 +18,42 @@ pub(super) const ORACLE: Oracle = Oracle {
 };
 
 fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
-    // The cancel overtakes what is queued, not what is on the line already; twice that, where the line carries a full window.
-    let bound = bounds::one_way(&case.run.header.net) * 2 + Duration::from_millis(1);
+    // A run that ends first proves nothing.
+    let end = Instant::from_nanos(case.run.header.phases.end.as_nanos());
     for (op, operation) in &case.operations {
         let (Some(cancelled), Some(execution)) = (operation.cancelled.first(), operation.executions.first()) else { continue };
         let (caller, server) = (cancelled.entry.node, execution.entry.node);
+        let bound = bound(case, (caller, server), cancelled.entry.t);
         let latest = cancelled.entry.t.max(execution.entry.t) + bound;
-        if !case.is_undisturbed(caller, server, latest) {
+        if latest > end || !case.is_undisturbed(caller, server, latest) {
             continue;
         }
-        let released = operation.releases.iter().any(|seen| seen.entry.t <= latest);
-        // A run that ends first proves nothing.
-        let end = lacewing_core::Instant::from_nanos(case.run.header.phases.end.as_nanos());
-        if !released && latest <= end {
+        if !operation.releases.iter().any(|seen| seen.entry.t <= latest) {
             let text = format!("the handler of op {op} was not told within {bound:?} that n{caller} had cancelled");
             findings.push(Finding { node: server, t: latest, text });
         }
     }
+}
+
+/// The cancel may have to wait for what is on the line, and for what is queued in front of it: at most the arguments and answers
+/// of all operations that are open between the two. A queue leaves as fast as the line takes it, or as windows are acknowledged.
+fn bound(case: &Case<'_>, (caller, server): (usize, usize), t: Instant) -> Duration {
+    let net = &case.run.header.net;
+    let mut queued = FRAMES_BYTES;
+    for (op, operation) in &case.operations {
+        let (Some(spec), Some(invoked)) = (case.calls.get(op), operation.invoked.first()) else { continue };
+        let over = operation.outcomes.first().is_some_and(|seen| seen.entry.t < t);
+        if over || invoked.entry.t > t {
+            continue;
+        }
+        let provider = spec.provider(case.run.header.nodes.len());
+        if invoked.entry.node == caller && provider == server {
+            queued += spec.size;
+        } else if invoked.entry.node == server && provider == caller {
+            queued += payload::answer_size(spec);
+        }
+    }
+    let on_line = Duration::from_nanos(queued * 1_000_000_000 / net.bandwidth);
+    let turns = u32::try_from(queued / net.window + 1).unwrap_or(u32::MAX);
+    on_line + bounds::one_way(net) * 2 * turns
 }

@@ -25,6 +25,9 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
         if !up || !case.is_undisturbed(node, to, t) || is_own_reason(*code, spec.action) {
             continue;
         }
+        if link_was_replaced(case, (node, to), outcome.index) {
+            continue;
+        }
         let text = format!("op {op} to n{to} failed with {}, though no fault has touched the two", code.name());
         findings.push(Finding { node, t, text });
     }
@@ -42,4 +45,14 @@ fn is_own_reason(code: Code, action: ActionKind) -> bool {
         | Code::Application(_) => true,
         _ => false,
     }
+}
+
+/// Whether a link between the two ended because another took its place. It is given `retire_timeout` to finish its calls, and
+/// a call that takes longer fails with it.
+fn link_was_replaced(case: &Case<'_>, (node, peer): (usize, usize), index: usize) -> bool {
+    let t = case.history.entries[index].t;
+    let near = case.history.entries.iter().filter(|entry| entry.node == node && entry.t == t);
+    near.into_iter().any(|entry| {
+        matches!(&entry.what, What::LinkClosed { peer: Some(other), reason } if *other == peer && reason == "superseded")
+    })
 }

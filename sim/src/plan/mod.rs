@@ -390,3 +390,8 @@ impl FaultPlan {
 fn line_of(text: &str, offset: usize) -> usize {
     text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }
+
+/// The name of a plan in names of files, whether it was given by name or by path.
+pub fn short_name(plan: &str) -> &str {
+    std::path::Path::new(plan).file_stem().and_then(|stem| stem.to_str()).unwrap_or(plan)
+}
