@@ -20,7 +20,7 @@ pub(crate) fn build(package: &str, binary: &str, profile: Profile) -> Result<Pat
     let quiet = if std::env::var_os("CI").is_some() { &[][..] } else { &["--quiet"][..] };
     cargo.args(["build", "--package", package, "--bin", binary]).args(quiet).args(profile.args());
     let mut dir = process::target_dir();
-    if profile == Profile::Sim {
+    if matches!(profile, Profile::Sim | Profile::SimDebug) {
         dir = dir.join("sim");
         cargo.env("CARGO_TARGET_DIR", &dir);
         add_sim_flags(&mut cargo);
@@ -56,12 +56,14 @@ pub(crate) enum Profile {
     Release,
     /// Release speed with every assertion and with the named bugs, in a target folder of its own.
     Sim,
+    /// The same without optimisation, to see that it makes no difference.
+    SimDebug,
 }
 
 impl Profile {
     fn args(self) -> &'static [&'static str] {
         match self {
-            Self::Dev => &[],
+            Self::Dev | Self::SimDebug => &[],
             Self::Release => &["--release"],
             Self::Sim => &["--profile", "sim"],
         }
@@ -69,7 +71,7 @@ impl Profile {
 
     fn folder(self) -> &'static str {
         match self {
-            Self::Dev => "debug",
+            Self::Dev | Self::SimDebug => "debug",
             Self::Release => "release",
             Self::Sim => "sim",
         }

@@ -106,7 +106,7 @@ const PARTS: [Part; 10] = [
     },
     Part {
         name: "sim-long",
-        proves: "every plan over many seeds on both engines, and determinism",
+        proves: "every plan over many seeds on both engines; debug equals release",
         needs: &[LINKER],
         deep: true,
         run: deep::sim,

@@ -39,15 +39,15 @@ pub(super) fn fuzz() -> Result<(), Failure> {
     process::run(process::command(program).args(["fuzz", "--iterations", "1000000"]))
 }
 
-/// Many seeds of every plan, and each run twice.
+/// Many seeds of every plan; each run twice, the second time in a build without optimisation.
 pub(super) fn sim() -> Result<(), Failure> {
     let program = cargo::build("lacewing-sim", "lacewing-sim", Profile::Sim)?;
-    for engine in ["des", "turmoil"] {
-        let seeds = if engine == "des" { "5000" } else { "300" };
-        process::run(
-            process::command(&program).args(["run", "--plan", "all", "--seeds", seeds, "--engine", engine]),
-        )?;
-        process::run(process::command(&program).args(["meta", "--seeds", "100", "--engine", engine]))?;
+    let unoptimised = cargo::build("lacewing-sim", "lacewing-sim", Profile::SimDebug)?;
+    for (engine, seeds) in [("des", "5000"), ("turmoil", "300")] {
+        let run = ["run", "--plan", "all", "--keep-going", "--engine", engine, "--seeds", seeds];
+        process::run(process::command(&program).args(run))?;
+        let meta = ["meta", "--seeds", "100", "--engine", engine, "--other-binary"];
+        process::run(process::command(&program).args(meta).arg(&unoptimised))?;
     }
     Ok(())
 }
