@@ -1,0 +1,215 @@
+//! The applications on the simulated machines: they call, and they serve, as the run says.
+
+use std::future::{Future, IntoFuture};
+use std::sync::Arc;
+
+use lacewing::{Codec, Error, Kind, Node, Payload, Request, WeakNode};
+use lacewing_core::Code;
+use tokio::sync::oneshot;
+
+use super::leaks;
+use super::scene::{Scene, Tag};
+use super::wire::TICK;
+use crate::history::What;
+use crate::payload::{self, Way};
+use crate::run::{CallSpec, Handler};
+
+/// Starts a call of the run, in a task of its own.
+pub(super) fn spawn_call(scene: &Arc<Scene>, host: usize, node: &Node, op: u64) {
+    let (scene, node) = (Arc::clone(scene), node.downgrade());
+    tokio::spawn(async move {
+        if leaks::coin(scene.inject.as_deref()).await {
+            tokio::time::sleep(TICK).await;
+        }
+        // The outcome is noted where it becomes known.
+        drop(call(scene, host, node, op).await);
+    });
+}
+
+/// Makes a call and notes its outcome.
+async fn call(scene: Arc<Scene>, host: usize, node: WeakNode, op: u64) -> Result<Payload, Error> {
+    let stopped = || Error::of_kind(Kind::Stopped, "the caller is stopped");
+    let spec = scene.call(op).ok_or_else(stopped)?;
+    let node = node.upgrade().ok_or_else(stopped)?;
+    let (mut open, mut cancelled) = OpenCall::begin(&scene, host, op);
+    let data = payload::build(scene.run.header.seed, op, Way::Request, spec.size);
+    let mut order = node.call(payload::action(&spec), Payload { codec: Codec::Raw, data });
+    // The simulation's time is whole milliseconds: a deadline between two of them is kept at the earlier one.
+    let timeout_ms = spec.timeout.0 / 1_000;
+    order = order.timeout(std::time::Duration::from_millis(timeout_ms));
+    if let Some(to) = spec.to {
+        order = order.to(scene.identities[to].node_id());
+    }
+    drop(node);
+    let mut future = Box::pin(order.into_future());
+    let outcome = tokio::select! {
+        biased;
+        Ok(()) = &mut cancelled => None,
+        outcome = &mut future => Some(outcome),
+    };
+    let Some(outcome) = outcome else {
+        scene.push(host, What::Cancel { op });
+        drop(future);
+        open.cancelled();
+        return Err(Error::new(Code::Cancelled, "as the run says").executed_perhaps(true));
+    };
+    open.ends(&spec, &outcome);
+    outcome
+}
+
+/// A call that has begun. Dropping it without an outcome is what the application does when it loses interest.
+struct OpenCall {
+    scene: Arc<Scene>,
+    host: usize,
+    op: u64,
+}
+
+impl OpenCall {
+    fn begin(scene: &Arc<Scene>, host: usize, op: u64) -> (Self, oneshot::Receiver<()>) {
+        let (cancel, cancelled) = oneshot::channel();
+        scene.board(host).open_calls.insert(op, Some(cancel));
+        scene.record().tally.calls += 1;
+        scene.chain(host, Tag::Application, &[op], b"call");
+        scene.push(host, What::Invoke { op });
+        (Self { scene: Arc::clone(scene), host, op }, cancelled)
+    }
+
+    fn ends(&mut self, spec: &CallSpec<'_>, outcome: &Result<Payload, Error>) {
+        let Self { ref scene, host, op } = *self;
+        // A task that outlives its process has nobody to tell.
+        if !scene.close_call(host, op) {
+            return;
+        }
+        let what = match outcome {
+            Ok(answer) => {
+                scene.record().tally.answered += 1;
+                let size = payload::answer_size(spec);
+                let matches = answer.codec == Codec::Raw
+                    && payload::matches(scene.run.header.seed, op, Way::Reply, size, &answer.data);
+                What::Ok { op, matches, bytes: answer.data.len() as u64 }
+            }
+            Err(error) => What::Fail {
+                op,
+                code: error.code(),
+                number: error.code().number(),
+                maybe_executed: error.maybe_executed(),
+            },
+        };
+        let number = outcome.as_ref().map_or_else(|error| error.code().number().into(), |_| 0);
+        scene.chain(host, Tag::Application, &[op, number], b"outcome");
+        scene.push(host, what);
+    }
+
+    /// The caller has given up.
+    fn cancelled(&mut self) {
+        if self.scene.close_call(self.host, self.op) {
+            self.scene.call_cancelled(self.host, self.op);
+        }
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        if self.scene.close_call(self.host, self.op) {
+            self.scene.push(self.host, What::Cancel { op: self.op });
+            self.scene.call_cancelled(self.host, self.op);
+        }
+    }
+}
+
+/// Serves an action of the run.
+pub(super) fn serve(
+    scene: &Arc<Scene>,
+    host: usize,
+    node: &Node,
+    action: &str,
+) -> Result<(), lacewing::ServeError> {
+    let (scene, weak) = (Arc::clone(scene), node.downgrade());
+    node.serve(action, move |request| answer(Arc::clone(&scene), host, weak.clone(), request))
+}
+
+/// Works on one request.
+fn answer(
+    scene: Arc<Scene>,
+    host: usize,
+    node: WeakNode,
+    request: Request,
+) -> impl Future<Output = Result<Payload, Error>> + Send {
+    async move {
+        let seed = scene.run.header.seed;
+        let data = &request.payload.data;
+        let op = payload::operation(request.action(), data).filter(|op| scene.call(*op).is_some());
+        let spec = op.and_then(|op| scene.call(op));
+        let matches = spec.is_some_and(|spec| {
+            let codec_matches = request.payload.codec == Codec::Raw;
+            codec_matches && payload::matches(seed, spec.id, Way::Request, spec.size, data)
+        });
+        let caller = scene.node_of(request.caller.node);
+        let caller_matches = spec.is_some_and(|spec| spec.from.is_some() && spec.from == caller);
+        scene.chain(host, Tag::Application, &[op.unwrap_or(u64::MAX), data.len() as u64], b"execute");
+        scene.push(host, What::Execute { op, matches, caller_matches });
+        drop(request);
+        let Some(spec) = spec else { return Err(Error::new(Code::NotFound, "no operation of this run")) };
+        let mut work =
+            Work { scene: Arc::clone(&scene), host, life: scene.board(host).life, op: Some(spec.id) };
+        let result = serve_as_told(&scene, host, node, &spec).await;
+        work.done();
+        result
+    }
+}
+
+async fn serve_as_told(
+    scene: &Arc<Scene>,
+    host: usize,
+    node: WeakNode,
+    spec: &CallSpec<'_>,
+) -> Result<Payload, Error> {
+    let reply = |size| Payload {
+        codec: Codec::Raw,
+        data: payload::build(scene.run.header.seed, spec.id, Way::Reply, size),
+    };
+    match spec.handler {
+        Handler::Reply { after, size } => {
+            tokio::time::sleep(after.as_duration()).await;
+            Ok(reply(*size))
+        }
+        Handler::Fail { after, code } => {
+            tokio::time::sleep(after.as_duration()).await;
+            Err(Error::new(Code::Application(*code), "as the run says").executed_perhaps(true))
+        }
+        Handler::Never => std::future::pending().await,
+        Handler::Call { id, .. } => match call(Arc::clone(scene), host, node, *id).await {
+            Ok(_) => Ok(reply(payload::answer_size(spec))),
+            Err(error) => {
+                let text = format!("the nested call failed: {}", error.code());
+                Err(Error::of_kind(Kind::Handler, text).executed_perhaps(true))
+            }
+        },
+    }
+}
+
+/// A handler at work. Dropping it before it is done is how a handler learns that nobody waits any more.
+struct Work {
+    scene: Arc<Scene>,
+    host: usize,
+    life: u32,
+    op: Option<u64>,
+}
+
+impl Work {
+    fn done(&mut self) {
+        if let Some(op) = self.op.take() {
+            self.scene.chain(self.host, Tag::Application, &[op], b"answer");
+            self.scene.push(self.host, What::Answer { op });
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // Of a process that is gone nobody is told anything.
+        if let Some(op) = self.op.filter(|_| self.scene.board(self.host).life == self.life) {
+            self.scene.push(self.host, What::Withdrawn { op });
+        }
+    }
+}

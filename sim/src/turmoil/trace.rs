@@ -1,0 +1,50 @@
+//! The hook that the nodes report to.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lacewing_core::Trace;
+
+/// Coverage marks of all nodes of a run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Marks(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+
+impl Marks {
+    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+        let marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        marks.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    }
+}
+
+/// One node's hook: counts marks, and switches the injected bug on.
+pub(super) struct Hook {
+    marks: Marks,
+    #[cfg(lacewing_inject)]
+    inject: Option<String>,
+}
+
+impl Hook {
+    #[cfg_attr(
+        not(lacewing_inject),
+        expect(unused_variables, reason = "bugs exist in simulation builds only")
+    )]
+    pub(super) fn new(marks: &Marks, inject: Option<&str>) -> Self {
+        Self {
+            marks: marks.clone(),
+            #[cfg(lacewing_inject)]
+            inject: inject.map(str::to_owned),
+        }
+    }
+}
+
+impl Trace for Hook {
+    fn mark(&mut self, name: &'static str) {
+        let mut marks = self.marks.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *marks.entry(name).or_insert(0) += 1;
+    }
+
+    #[cfg(lacewing_inject)]
+    fn inject(&mut self, bug: &'static str) -> bool {
+        self.inject.as_deref() == Some(bug)
+    }
+}
