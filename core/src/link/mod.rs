@@ -409,7 +409,9 @@ impl Links {
         let (peer, reason) = match &state.phase {
             Phase::Greeting(_) => {
                 self.handshakes -= 1;
-                (None, reason)
+                // Whoever is dialled with the wrong name or key hangs up without a word. That is all the dialler learns.
+                let hung_up = peer_closed && state.dialled.is_some();
+                (None, if hung_up { CloseReason::HandshakeFailed } else { reason })
             }
             // After a goodbye the end of the stream is what was announced.
             Phase::Connected(connected) => {

@@ -353,4 +353,5 @@ fn two_networks_do_not_mix() {
     let failed =
         |event: &Event| matches!(event, Event::LinkClosed { reason: CloseReason::HandshakeFailed, .. });
     assert!(net.events[1].iter().any(failed));
+    assert!(net.events[0].iter().any(failed), "the one who is hung up on is told so too");
 }
