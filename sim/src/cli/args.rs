@@ -220,6 +220,9 @@ pub(super) struct ChainArgs {
     pub(super) engine: String,
     #[arg(long)]
     pub(super) inject: Option<String>,
+    /// Execute another seed first, whose traces in the process must not matter
+    #[arg(long)]
+    pub(super) after: Option<Seed>,
     /// Print the trace of the events from this number on
     #[arg(long)]
     pub(super) from: Option<u64>,

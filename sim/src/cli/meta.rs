@@ -1,4 +1,7 @@
 //! Proof of determinism: each seed twice, in fresh processes with other surroundings, must give the same hash chain.
+//!
+//! The second process executes another seed first: state that survives in a process (statics, thread-locals, the draws of
+//! `futures::select!`) is then another one.
 
 use std::path::Path;
 
@@ -73,6 +76,7 @@ fn output(binary: &Path, subject: &Subject<'_>, elsewhere: bool, more: &[String]
         command.args(["--inject", inject]);
     }
     if elsewhere {
+        command.args(["--after", &Seed(subject.seed.0.wrapping_add(1)).to_string()]);
         command.current_dir("/").env("LACEWING_META", "second").env("LANG", "C").env("TZ", "Pacific/Chatham");
         command.env_remove("HOME");
     }
@@ -121,8 +125,12 @@ fn difference(
 /// Executes one seed, and prints its chain or a window of its trace.
 pub(super) fn chain_main(options: &ChainArgs) -> Result<Exit, Problem> {
     let engine = engine_named(&options.engine)?;
-    let run = plans(&options.plan)?.remove(0).1.expand(options.seed);
+    let plan = plans(&options.plan)?.remove(0).1;
+    let run = plan.expand(options.seed);
     engine.supports(&run).map_err(Problem::usage)?;
+    if let Some(before) = options.after {
+        judge(&*engine, &plan.expand(before), &mut Options { inject: options.inject.clone(), ..Options::default() });
+    }
     let window = options.from.unwrap_or(0)..options.to.unwrap_or(0);
     let mut print = |event: u64, line: std::fmt::Arguments<'_>| {
         if window.contains(&event) {

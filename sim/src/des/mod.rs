@@ -116,7 +116,10 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
         let net = &run.header.net;
         let mut random = Random::new(run.header.seed, "des.latency");
         let spread = net.latency_max.as_nanos() - net.latency_min.as_nanos();
-        let latency = (0..count * count).map(|_| net.latency_min.as_nanos() + random.below(spread + 1)).collect();
+        let mut latency = vec![0; count * count];
+        for direction in leaks::order(latency.len(), options.inject.as_deref()) {
+            latency[direction] = net.latency_min.as_nanos() + random.below(spread + 1);
+        }
         let mut world = Self {
             run,
             options,
@@ -144,8 +147,8 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
     }
 
     fn schedule_run(&mut self) {
-        for node in leaks::node_order(self.hosts.len(), self.options.inject.as_deref()) {
-            self.queue.push(at(self.run.header.nodes[node].start), Event::Start(node));
+        for (node, spec) in self.run.header.nodes.iter().enumerate() {
+            self.queue.push(at(spec.start), Event::Start(node));
         }
         self.queue.push(at(self.run.header.phases.fresh), Event::FreshPhase);
         for (index, item) in self.run.items.iter().enumerate() {
@@ -478,18 +481,18 @@ pub(crate) mod leaks {
 
     /// Every such source, with what it does.
     pub(crate) const ALL: [(&str, &str); 2] = [
-        ("harness:hashmap-iteration", "nodes start in the order of a std HashMap"),
+        ("harness:hashmap-iteration", "what is drawn for each node is drawn in the order of a std HashMap"),
         ("harness:thread-random", "jitter comes from the thread's random state"),
     ];
 
-    /// The order in which nodes start.
+    /// The order in which latencies are drawn.
     #[expect(clippy::disallowed_types, reason = "the very mistake that `meta` must notice")]
-    pub(super) fn node_order(count: usize, inject: Option<&str>) -> Vec<usize> {
+    pub(super) fn order(count: usize, inject: Option<&str>) -> Vec<usize> {
         if inject != Some(ALL[0].0) {
             return (0..count).collect();
         }
-        let nodes: std::collections::HashMap<usize, ()> = (0..count).map(|node| (node, ())).collect();
-        nodes.into_keys().collect()
+        let numbers: std::collections::HashMap<usize, ()> = (0..count).map(|number| (number, ())).collect();
+        numbers.into_keys().collect()
     }
 
     /// A number that no seed decides.
