@@ -1,8 +1,13 @@
 //! Bytes as text, and back.
 
+use std::fmt::Write as _;
+
 /// Lower-case digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all that is written to it");
+        text
+    })
 }
 
 /// Digits in lines of 32 bytes.

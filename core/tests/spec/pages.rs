@@ -200,7 +200,7 @@ fn reencode(header: FrameHeader, body: &[u8]) -> Result<Vec<u8>, WireError> {
             assert!(body.is_empty(), "{} has no body", header.frame_type.name());
         }
         FrameType::RequestMore | FrameType::ReplyMore | FrameType::Skippable(_) => {
-            again.extend_from_slice(body)
+            again.extend_from_slice(body);
         }
     }
     Ok(again)
