@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lacewing_core::crypto::{AeadId, RustCrypto};
 use lacewing_core::session::{
-    HandshakeConfig, Initiator, Offer, Opener, Responder, Sealer, VersionRange, WireLimits,
+    HandshakeConfig, Initiator, Offer, Opener, Responder, Sealer, Unproven, VersionRange, WireLimits,
 };
 use lacewing_core::wire::frame::RECORD_LEN_MAX;
 use lacewing_core::wire::framing::PREFIX_LEN;
@@ -40,7 +40,7 @@ fn one_way(aead: AeadId) -> (Sealer, Opener) {
     let (mut initiator, message) = initiator.read(&message).unwrap();
     let mut responder = responder.read(&message).unwrap();
 
-    let mut prove = |secret: u8, side: &mut lacewing_core::session::Unproven| {
+    let prove = |secret: u8, side: &mut Unproven| {
         let identity = Identity::from_secret([secret; 32], Arc::new(RustCrypto));
         let mut record = BytesMut::zeroed(PREFIX_LEN);
         side.proof(&identity, identity.sign_incarnation(Incarnation::new(1))).encode_frame(&mut record);

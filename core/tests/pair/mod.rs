@@ -118,7 +118,9 @@ impl<W: Watch> Pair<W> {
                 if let Some(unwritten) = &mut self.unwritten {
                     unwritten[side] = data.clone();
                 }
-                let received = self.read(1 - side, data);
+                let received = self.read(1 - side, &data);
+                // It is written, and its memory free again.
+                drop(data);
                 self.input(side, Input::Credit { link, bytes });
                 self.input(1 - side, Input::Received { link, data: received });
             }
@@ -133,10 +135,10 @@ impl<W: Watch> Pair<W> {
         }
     }
 
-    /// What a read from a socket gives: a part of the side's pool. What was sent is written, and its memory free again.
-    fn read(&mut self, side: usize, sent: Bytes) -> BytesMut {
+    /// What a read from a socket gives: a part of the side's pool.
+    fn read(&mut self, side: usize, sent: &[u8]) -> BytesMut {
         let pool = &mut self.pools[side];
-        pool.extend_from_slice(&sent);
+        pool.extend_from_slice(sent);
         pool.split()
     }
 

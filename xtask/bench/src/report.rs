@@ -1,0 +1,165 @@
+//! The table for people and the JSON for programs.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::contender::Contender;
+use crate::environment::Environment;
+use crate::failure::{Failure, While as _};
+use crate::options::Settings;
+use crate::rounds::{Metric, Round};
+use crate::statistics::Spread;
+
+/// Raised when a reader of an older file would be misled.
+const FORMAT: u32 = 1;
+const FLOORS: [Contender; 2] = [Contender::Blocking, Contender::Framed];
+
+/// Everything that is known after a run.
+pub(crate) struct Report {
+    environment: Environment,
+    settings: Settings,
+    rows: Vec<Row>,
+}
+
+/// One metric.
+struct Row {
+    metric: Metric,
+    contenders: Vec<Spread>,
+    /// Our call divided by each floor, round by round, so that what slows a whole round down cancels out.
+    ratios: Vec<Spread>,
+}
+
+impl Row {
+    fn new(metric: Metric, rounds: &[Round]) -> Self {
+        let value = |round: &Round, contender: Contender| round[contender as usize].of(metric);
+        let contenders = Contender::ALL
+            .map(|contender| Spread::of(rounds.iter().map(|round| value(round, contender))))
+            .to_vec();
+        let ratio = |round: &Round, floor| value(round, Contender::Call) / value(round, floor);
+        let ratios = FLOORS.map(|floor| Spread::of(rounds.iter().map(|round| ratio(round, floor)))).to_vec();
+        Self { metric, contenders, ratios }
+    }
+}
+
+impl Report {
+    pub(crate) fn new(environment: Environment, settings: Settings, rounds: &[Round]) -> Self {
+        let rows = Metric::ALL.map(|metric| Row::new(metric, rounds)).into();
+        Self { environment, settings, rows }
+    }
+
+    /// Medians with the smallest and the largest round, as Markdown.
+    pub(crate) fn table(&self) -> String {
+        let mut header = vec![String::new()];
+        header.extend(Contender::ALL.map(|contender| contender.title().to_owned()));
+        header.extend(FLOORS.map(|floor| format!("call / {}", floor.name())));
+        let mut lines = vec![header];
+        for row in &self.rows {
+            let mut cells = vec![row.metric.title(self.settings.in_flight)];
+            cells.extend(row.contenders.iter().map(cell));
+            cells.extend(row.ratios.iter().map(cell));
+            lines.push(cells);
+        }
+        let Environment { cores, cpu_model, os, rustc, profile, .. } = &self.environment;
+        let Settings { payload_bytes, rounds, .. } = self.settings;
+        let mut text = aligned(&lines);
+        let _ = writeln!(
+            text,
+            "\n{payload_bytes}-byte payloads, median of {rounds} rounds (smallest to largest); {cores} cores, {cpu_model}, {os}, {rustc}, {profile} profile"
+        );
+        text
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+        let doing = format!("writing {}", path.display());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).when(&doing)?;
+        }
+        let mut text = serde_json::to_string_pretty(&self.json()).when(&doing)?;
+        text.push('\n');
+        std::fs::write(path, text).when(&doing)
+    }
+
+    fn json(&self) -> Json<'_> {
+        let column = |pick: &dyn Fn(&Row) -> Spread| -> Map<String, Value> {
+            let member = |row: &Row| {
+                let Spread { median, min, max } = pick(row);
+                (
+                    row.metric.name().to_owned(),
+                    serde_json::json!({ "median": median, "min": min, "max": max }),
+                )
+            };
+            self.rows.iter().map(member).collect()
+        };
+        let contenders = Contender::ALL.into_iter().enumerate().map(|(index, contender)| Column {
+            name: contender.name(),
+            title: contender.title(),
+            metrics: column(&|row| row.contenders[index]),
+        });
+        let ratios = FLOORS.into_iter().enumerate().map(|(index, floor)| Column {
+            name: floor.name(),
+            title: floor.title(),
+            metrics: column(&|row| row.ratios[index]),
+        });
+        Json {
+            format: FORMAT,
+            environment: &self.environment,
+            settings: self.settings,
+            contenders: contenders.collect(),
+            ratios_of_call_to: ratios.collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    format: u32,
+    environment: &'a Environment,
+    settings: Settings,
+    contenders: Vec<Column>,
+    ratios_of_call_to: Vec<Column>,
+}
+
+#[derive(Serialize)]
+struct Column {
+    name: &'static str,
+    title: &'static str,
+    #[serde(flatten)]
+    metrics: Map<String, Value>,
+}
+
+fn cell(spread: &Spread) -> String {
+    format!("{} ({} to {})", rounded(spread.median), rounded(spread.min), rounded(spread.max))
+}
+
+/// Three significant digits, or all those before the point.
+fn rounded(value: f64) -> String {
+    match value {
+        100.0.. => format!("{value:.0}"),
+        10.0..100.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// A Markdown table that can be read as it is.
+fn aligned(lines: &[Vec<String>]) -> String {
+    let widths: Vec<usize> = (0..lines[0].len())
+        .map(|column| lines.iter().map(|cells| cells[column].len()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for (index, cells) in lines.iter().enumerate() {
+        for (cell, width) in cells.iter().zip(&widths) {
+            let _ = write!(text, "| {cell:width$} ");
+        }
+        text.push_str("|\n");
+        if index == 0 {
+            for width in &widths {
+                let _ = write!(text, "|{}", "-".repeat(width + 2));
+            }
+            text.push_str("|\n");
+        }
+    }
+    text
+}

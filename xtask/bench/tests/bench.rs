@@ -1,0 +1,99 @@
+//! The benchmark runs, says what it has to say, and refuses what it cannot do.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn bench(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lacewing-bench")).args(args).output().unwrap()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs quickly with these arguments and gives table and JSON.
+fn quick(args: &[&str]) -> (String, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("not/yet/there.json");
+    let output = bench(&[&["--quick", "--out", path.to_str().unwrap()], args].concat());
+    assert!(output.status.success(), "{}", errors(&output));
+    (String::from_utf8(output.stdout).unwrap(), read(&path))
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+const METRICS: [&str; 5] = [
+    "one_in_flight_p50_us",
+    "one_in_flight_p99_us",
+    "many_in_flight_calls_per_s",
+    "many_in_flight_client_cpu_s_per_million",
+    "many_in_flight_server_cpu_s_per_million",
+];
+
+/// Every metric of a column was measured: nothing takes no time.
+fn assert_measured(column: &Value) {
+    for metric in METRICS {
+        let [min, median, max] = ["min", "median", "max"].map(|part| column[metric][part].as_f64().unwrap());
+        assert!(0.0 < min && min <= median && median <= max, "{metric} of {column}");
+    }
+}
+
+#[test]
+fn a_quick_run_measures_every_contender_and_their_ratios() {
+    let (table, json) = quick(&[]);
+    assert!(table.contains("Lacewing call") && table.contains("64 in flight: calls/s"), "{table}");
+    let names: Vec<_> = json["contenders"].as_array().unwrap().iter().map(|column| &column["name"]).collect();
+    assert_eq!(names, ["blocking", "framed", "call"]);
+    json["contenders"].as_array().unwrap().iter().for_each(assert_measured);
+    assert_eq!(json["ratios_of_call_to"].as_array().unwrap().len(), 2);
+    json["ratios_of_call_to"].as_array().unwrap().iter().for_each(assert_measured);
+    assert_eq!(json["settings"]["payload_bytes"], 64);
+    assert_eq!(json["settings"]["runtime"], "current-thread");
+    assert!(json["environment"]["rustc"].as_str().unwrap().starts_with("rustc "));
+}
+
+#[test]
+fn other_payloads_and_several_threads_can_be_asked_for() {
+    let (_, json) = quick(&["--payload", "1024", "--multi-thread"]);
+    assert_eq!(json["settings"]["payload_bytes"], 1_024);
+    assert_eq!(json["settings"]["runtime"], "multi-thread");
+    json["contenders"].as_array().unwrap().iter().for_each(assert_measured);
+}
+
+#[test]
+fn a_command_line_that_cannot_be_followed_is_refused_with_code_2() {
+    for args in [
+        &["--payload", "0"][..],
+        &["--payload", "70000"],
+        &["--seconds", "0"],
+        &["--quick", "--seconds", "3"],
+        &["--fast"],
+        &["serve", "nothing"],
+    ] {
+        let output = bench(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", errors(&output));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_a_failure_with_code_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = bench(&["--quick", "--out", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("writing"), "{}", errors(&output));
+}
+
+#[test]
+fn a_server_ends_when_its_standard_input_closes() {
+    // `output` gives the process an empty standard input.
+    for contender in ["blocking", "framed", "call"] {
+        let output = bench(&["serve", contender]);
+        assert!(output.status.success(), "{}", errors(&output));
+        let addr: std::net::SocketAddr = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+        assert!(addr.ip().is_loopback());
+    }
+}
