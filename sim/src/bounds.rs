@@ -47,8 +47,12 @@ pub fn one_way(net: &Net) -> Duration {
 /// a second round, and retired links their time.
 pub fn converge(header: &Header) -> Duration {
     let timing = slowest_timing(header);
-    let round = timing.connect_timeout + timing.backoff_max + timing.handshake_timeout + one_way(&header.net) * 8;
-    detection(&timing).max(timing.write_stall_timeout) + RETRANSMIT_MAX * 2 + round * 2 + timing.retire_timeout
+    let round =
+        timing.connect_timeout + timing.backoff_max + timing.handshake_timeout + one_way(&header.net) * 8;
+    detection(&timing).max(timing.write_stall_timeout)
+        + RETRANSMIT_MAX * 2
+        + round * 2
+        + timing.retire_timeout
 }
 
 /// From the last outcome to the moment at which nothing may be left in any table: retired links end, keep-alives settle.

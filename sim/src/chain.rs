@@ -36,7 +36,7 @@ impl Chain {
         self.pending.extend_from_slice(tail);
         let number = self.events;
         self.events += 1;
-        if self.events % WINDOW == 0 {
+        if self.events.is_multiple_of(WINDOW) {
             self.checkpoint();
         }
         number

@@ -45,7 +45,10 @@ pub type TraceSink<'a> = dyn FnMut(u64, fmt::Arguments<'_>) + 'a;
 
 impl fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("inject", &self.inject).field("until", &self.until).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("inject", &self.inject)
+            .field("until", &self.until)
+            .finish_non_exhaustive()
     }
 }
 

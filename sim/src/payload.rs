@@ -102,7 +102,7 @@ pub fn matches(seed: Seed, id: u64, way: Way, size: u64, found: &[u8]) -> bool {
     rest.chunks(8).all(|chunk| pattern.next().to_le_bytes()[..chunk.len()] == *chunk)
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): short, and the same on every machine.
+/// `SplitMix64` (Steele, Lea and Flood, 2014): short, and the same on every machine.
 struct Pattern(u64);
 
 impl Pattern {

@@ -35,7 +35,8 @@ pub struct QuantityError {
 
 const SPAN: &str = "span of time: write 1500us, 1200ms, 0.5s or 2m, down to a microsecond, or a whole number of microseconds";
 const RATIO: &str = "ratio: write two whole numbers, the first not above the second, for example 1/20";
-const RANGE: &str = "range: write one value, or low..high with low not above high, for example 5..10 or 1ms..80ms";
+const RANGE: &str =
+    "range: write one value, or low..high with low not above high, for example 5..10 or 1ms..80ms";
 
 impl Micros {
     /// Nothing at all.
@@ -102,7 +103,11 @@ impl FromStr for Micros {
         if scaled % scale != 0 {
             return Err(error());
         }
-        whole.checked_mul(micros_per_unit).and_then(|micros| micros.checked_add(scaled / scale)).map(Self).ok_or_else(error)
+        whole
+            .checked_mul(micros_per_unit)
+            .and_then(|micros| micros.checked_add(scaled / scale))
+            .map(Self)
+            .ok_or_else(error)
     }
 }
 
@@ -124,7 +129,9 @@ impl<'de> Deserialize<'de> for Micros {
                 Ok(Micros(micros))
             }
             fn visit_i64<E: de::Error>(self, micros: i64) -> Result<Micros, E> {
-                u64::try_from(micros).map(Micros).map_err(|_| E::invalid_value(de::Unexpected::Signed(micros), &self))
+                u64::try_from(micros)
+                    .map(Micros)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Signed(micros), &self))
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Micros, E> {
                 text.parse().map_err(E::custom)
@@ -166,7 +173,8 @@ impl FromStr for Ratio {
     fn from_str(text: &str) -> Result<Self, QuantityError> {
         let error = || QuantityError { found: text.to_owned(), wanted: RATIO };
         let (part, whole) = text.split_once('/').ok_or_else(error)?;
-        let ratio = Self { part: part.parse().map_err(|_| error())?, whole: whole.parse().map_err(|_| error())? };
+        let ratio =
+            Self { part: part.parse().map_err(|_| error())?, whole: whole.parse().map_err(|_| error())? };
         if ratio.whole == 0 || ratio.part > ratio.whole { Err(error()) } else { Ok(ratio) }
     }
 }
@@ -215,7 +223,8 @@ impl<'de, T: FromStr + PartialOrd + Copy + From<Whole>> Deserialize<'de> for Ran
                 f.write_str("one value or low..high")
             }
             fn visit_i64<E: de::Error>(self, value: i64) -> Result<Range<T>, E> {
-                let value = u64::try_from(value).map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))?;
+                let value = u64::try_from(value)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Signed(value), &self))?;
                 self.visit_u64(value)
             }
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<Range<T>, E> {

@@ -21,7 +21,9 @@ pub struct Seed(pub u64);
 
 /// Text that is no seed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no seed: write a decimal number, 0x and up to 16 hexadecimal digits, or the 40 digits of a git commit")]
+#[error(
+    "{0:?} is no seed: write a decimal number, 0x and up to 16 hexadecimal digits, or the 40 digits of a git commit"
+)]
 pub struct SeedError(String);
 
 impl FromStr for Seed {

@@ -78,7 +78,9 @@ impl Verdict {
     pub fn signature(&self) -> String {
         match self {
             Self::Pass => "pass".to_owned(),
-            Self::Violated { violations } => violations.first().map_or_else(String::new, |first| first.oracle.clone()),
+            Self::Violated { violations } => {
+                violations.first().map_or_else(String::new, |first| first.oracle.clone())
+            }
             Self::Panicked { text } => format!("panic {}", text.split(" — ").next().unwrap_or(text)),
             Self::Refused { .. } => "refused".to_owned(),
             Self::Harness { .. } => "harness".to_owned(),
@@ -93,23 +95,18 @@ pub fn judge(engine: &dyn SimEngine, run: &Run, options: &mut Options<'_>) -> (V
         return (Verdict::Refused { text: refusal.to_string() }, Outcome::default());
     }
     catch_quietly();
-    match panic::catch_unwind(AssertUnwindSafe(|| engine.execute(run, options))) {
-        Ok(mut outcome) => {
-            let verdict = if let Some(text) = outcome.harness_error.take() {
-                Verdict::Harness { text }
-            } else {
-                match oracle::ask_all(run, &outcome.history) {
-                    violations if violations.is_empty() => Verdict::Pass,
-                    violations => Verdict::Violated { violations },
-                }
-            };
-            (verdict, outcome)
-        }
-        Err(_) => {
-            let text = PANIC.with_borrow_mut(Option::take).unwrap_or_else(|| "without a message".to_owned());
-            (Verdict::Panicked { text }, Outcome::default())
-        }
-    }
+    let Ok(mut outcome) = panic::catch_unwind(AssertUnwindSafe(|| engine.execute(run, options))) else {
+        let text = PANIC.with_borrow_mut(Option::take).unwrap_or_else(|| "without a message".to_owned());
+        return (Verdict::Panicked { text }, Outcome::default());
+    };
+    let verdict = match outcome.harness_error.take() {
+        Some(text) => Verdict::Harness { text },
+        None => match oracle::ask_all(run, &outcome.history) {
+            violations if violations.is_empty() => Verdict::Pass,
+            violations => Verdict::Violated { violations },
+        },
+    };
+    (verdict, outcome)
 }
 
 thread_local! {
@@ -122,7 +119,10 @@ fn catch_quietly() {
     HOOK.call_once(|| {
         panic::set_hook(Box::new(|info| {
             let place = info.location().map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
-            let message = info.payload_as_str().unwrap_or("without a message").replace('\n', " ");
+            let payload = info.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+            let message = text.unwrap_or("without a message").replace('\n', " ");
             PANIC.with_borrow_mut(|slot| *slot = Some(format!("{place} — {message}")));
         }));
     });

@@ -61,14 +61,17 @@ impl FromStr for Seeds {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let error = || format!("{text:?} is neither a number of seeds, such as 200, nor a range, such as 100..200");
+        let error =
+            || format!("{text:?} is neither a number of seeds, such as 200, nor a range, such as 100..200");
         let number = |text: &str| text.parse::<Seed>().map(|seed| seed.0).map_err(|_| error());
         match text.split_once("..") {
             Some((low, high)) => match (number(low)?, number(high)?) {
                 (low, high) if low < high => Ok(Self::Range(low, high)),
                 _ => Err(error()),
             },
-            None => number(text).and_then(|count| if count == 0 { Err(error()) } else { Ok(Self::Count(count)) }),
+            None => {
+                number(text).and_then(|count| if count == 0 { Err(error()) } else { Ok(Self::Count(count)) })
+            }
         }
     }
 }

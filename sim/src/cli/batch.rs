@@ -35,7 +35,8 @@ pub(super) fn main(options: &BatchArgs) -> Result<Exit, Problem> {
         let mut how = Options { inject: options.inject.clone(), ..Options::default() };
         let (verdict, outcome) = judge(&*engine, &run, &mut how);
         let ends = matches!(verdict, Verdict::Panicked { .. });
-        let report = SeedReport { seed, verdict, tally: outcome.tally, chain: outcome.chain.last().to_owned() };
+        let report =
+            SeedReport { seed, verdict, tally: outcome.tally, chain: outcome.chain.last().to_owned() };
         let line = serde_json::to_string(&report).map_err(Problem::harness)?;
         // Nobody reads any more: the sweep was stopped.
         if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() || ends {

@@ -7,7 +7,8 @@ use super::Problem;
 
 /// This program.
 pub(super) fn own_binary() -> Result<PathBuf, Problem> {
-    std::env::current_exe().map_err(|error| Problem::harness(format!("cannot find this program's own file: {error}")))
+    std::env::current_exe()
+        .map_err(|error| Problem::harness(format!("cannot find this program's own file: {error}")))
 }
 
 /// A fresh process of `binary`. It is in a group of its own, so that Ctrl-C reaches the parent alone, which ends it in order.

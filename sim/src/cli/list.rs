@@ -46,12 +46,12 @@ pub(super) fn product_bugs() -> Vec<Bug> {
     Vec::new()
 }
 
-pub(super) fn main(options: &ListArgs) -> Result<Exit, Problem> {
+pub(super) fn main(options: ListArgs) -> Result<Exit, Problem> {
     let all = !(options.plans || options.oracles || options.faults || options.marks || options.bugs);
     if all || options.plans {
         println!("plans:");
         for (name, plan) in plans("all")? {
-            println!("  {name:<12} {}", plan.plan.about);
+            println!("  {name:<12} {}", plan.outline.about);
         }
     }
     if all || options.oracles {
@@ -92,7 +92,9 @@ fn marks() -> Result<(), Problem> {
             tally.add(&Des.execute(&plan.expand(Seed(seed)), &mut Options::default()).tally);
         }
     }
-    println!("marks of the core, and how often {MARK_SEEDS} seeds of every plan reach them on the des engine:");
+    println!(
+        "marks of the core, and how often {MARK_SEEDS} seeds of every plan reach them on the des engine:"
+    );
     for name in lacewing_core::marks::MARKS {
         println!("  {name:<44} {}", tally.marks.get(*name).copied().unwrap_or(0));
     }

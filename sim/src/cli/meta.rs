@@ -9,6 +9,7 @@ use super::args::{ChainArgs, MetaArgs};
 use super::{Problem, check_inject, child, engine_named, engine_names, plans, sweep};
 use crate::chain::Checkpoints;
 use crate::engine::Options;
+use crate::plan::Plan;
 use crate::seed::Seed;
 use crate::verdict::{Exit, Verdict, judge};
 
@@ -55,8 +56,11 @@ pub(super) fn main(options: &MetaArgs) -> Result<Exit, Problem> {
                     return Ok(Exit::Nondeterminism);
                 }
             }
-            let refused = if offset > executed { format!(" ({} refused)", offset - executed) } else { String::new() };
-            println!("{name} on {engine}: {executed} seeds from {first} twice{refused}, {events} events, the same each time");
+            let refused =
+                if offset > executed { format!(" ({} refused)", offset - executed) } else { String::new() };
+            println!(
+                "{name} on {engine}: {executed} seeds from {first} twice{refused}, {events} events, the same each time"
+            );
         }
     }
     println!("verdict: deterministic");
@@ -67,7 +71,7 @@ pub(super) fn main(options: &MetaArgs) -> Result<Exit, Problem> {
 fn output(binary: &Path, subject: &Subject<'_>, elsewhere: bool, more: &[String]) -> Result<String, Problem> {
     let mut command = child::command(binary);
     let plan = match Path::new(subject.plan).canonicalize() {
-        Ok(path) if subject.plan.ends_with(".toml") => path.display().to_string(),
+        Ok(path) if Plan::is_file(subject.plan) => path.display().to_string(),
         _ => subject.plan.to_owned(),
     };
     command.args(["chain", "--plan", &plan, "--engine", subject.engine, "--seed", &subject.seed.to_string()]);
@@ -80,7 +84,9 @@ fn output(binary: &Path, subject: &Subject<'_>, elsewhere: bool, more: &[String]
         command.current_dir("/").env("LACEWING_META", "second").env("LANG", "C").env("TZ", "Pacific/Chatham");
         command.env_remove("HOME");
     }
-    let output = command.output().map_err(|error| Problem::harness(format!("cannot start {}: {error}", binary.display())))?;
+    let output = command
+        .output()
+        .map_err(|error| Problem::harness(format!("cannot start {}: {error}", binary.display())))?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr).trim().replace('\n', " ");
         return Err(Problem::harness(format!("{}@{}: {text}", subject.seed, subject.plan)));
@@ -102,14 +108,22 @@ fn difference(
 ) -> Result<(), Problem> {
     let Subject { plan, engine, seed, .. } = subject;
     println!("NOT DETERMINISTIC: {seed}@{plan} on {engine} parts in events {}..{}", window.start, window.end);
-    println!("  first execution: {} events, chain {}; second: {} events, chain {}", one.events, one.last(), two.events, two.last());
+    println!(
+        "  first execution: {} events, chain {}; second: {} events, chain {}",
+        one.events,
+        one.last(),
+        two.events,
+        two.last()
+    );
     let bounds = ["--from".to_owned(), window.start.to_string(), "--to".to_owned(), window.end.to_string()];
     let (first, second) = (output(own, subject, false, &bounds)?, output(other, subject, true, &bounds)?);
     let (mut first, mut second) = (first.lines(), second.lines());
     loop {
         match (first.next(), second.next()) {
             (None, None) => {
-                println!("  executed once more, that window is the same: the difference itself comes and goes");
+                println!(
+                    "  executed once more, that window is the same: the difference itself comes and goes"
+                );
                 return Ok(());
             }
             (one, two) if one == two => {}
@@ -129,7 +143,11 @@ pub(super) fn chain_main(options: &ChainArgs) -> Result<Exit, Problem> {
     let run = plan.expand(options.seed);
     engine.supports(&run).map_err(Problem::usage)?;
     if let Some(before) = options.after {
-        judge(&*engine, &plan.expand(before), &mut Options { inject: options.inject.clone(), ..Options::default() });
+        judge(
+            &*engine,
+            &plan.expand(before),
+            &mut Options { inject: options.inject.clone(), ..Options::default() },
+        );
     }
     let window = options.from.unwrap_or(0)..options.to.unwrap_or(0);
     let mut print = |event: u64, line: std::fmt::Arguments<'_>| {

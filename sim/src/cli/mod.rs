@@ -35,7 +35,7 @@ pub fn main() -> Exit {
         Command::Run(options) => sweep::main(&options),
         Command::Replay(options) => replay::main(&options),
         Command::Meta(options) => meta::main(&options),
-        Command::List(options) => list::main(&options),
+        Command::List(options) => list::main(options),
         Command::Prove(options) => prove::main(&options),
         Command::Batch(options) => batch::main(&options),
         Command::Chain(options) => meta::chain_main(&options),
@@ -75,10 +75,9 @@ impl Problem {
 /// The engine of this name.
 fn engine_named(name: &str) -> Result<Box<dyn SimEngine>, Problem> {
     let known: Vec<&str> = engines().iter().map(|engine| engine.name()).collect();
-    engines()
-        .into_iter()
-        .find(|engine| engine.name() == name)
-        .ok_or_else(|| Problem::usage(format!("there is no engine {name:?}: write {} or both", known.join(", "))))
+    engines().into_iter().find(|engine| engine.name() == name).ok_or_else(|| {
+        Problem::usage(format!("there is no engine {name:?}: write {} or both", known.join(", ")))
+    })
 }
 
 /// The names of the engines that `--engine` asks for.
@@ -91,7 +90,8 @@ fn engine_names(asked: &str) -> Result<Vec<&'static str>, Problem> {
 
 /// The plans that `--plan` asks for, by name.
 fn plans(asked: &str) -> Result<Vec<(String, Plan)>, Problem> {
-    let names: Vec<&str> = if asked == "all" { BUNDLED.iter().map(|(name, _)| *name).collect() } else { vec![asked] };
+    let names: Vec<&str> =
+        if asked == "all" { BUNDLED.iter().map(|(name, _)| *name).collect() } else { vec![asked] };
     let load = |name: &str| Plan::load(name).map(|plan| (name.to_owned(), plan)).map_err(Problem::usage);
     names.into_iter().map(load).collect()
 }

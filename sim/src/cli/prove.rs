@@ -32,23 +32,24 @@ pub(super) fn main(options: &ProveArgs) -> Result<Exit, Problem> {
         if options.bug.as_deref().is_some_and(|name| name != bug.name) {
             continue;
         }
-        match catch(&bug, &plans, options.seeds) {
-            Some(Catch { plan, seed, by }) => {
-                let by: Vec<String> = by.into_iter().collect();
-                println!("  {:<28} noticed by {} in {seed}@{plan}", bug.name, by.join(", "));
-                for oracle in by {
-                    *eyes.entry(oracle).or_insert(0) += 1;
-                }
-            }
-            None => {
-                missed += 1;
-                println!("  {:<28} MISSED in {} seeds of every plan", bug.name, options.seeds);
-            }
+        let Some(Catch { plan, seed, by }) = catch(&bug, &plans, options.seeds) else {
+            missed += 1;
+            println!("  {:<28} MISSED in {} seeds of every plan", bug.name, options.seeds);
+            continue;
+        };
+        let by: Vec<String> = by.into_iter().collect();
+        println!("  {:<28} noticed by {} in {seed}@{plan}", bug.name, by.join(", "));
+        for oracle in by {
+            *eyes.entry(oracle).or_insert(0) += 1;
         }
     }
-    let blind: Vec<&str> = oracle::ALL.iter().map(|oracle| oracle.name).filter(|name| !eyes.contains_key(*name)).collect();
+    let blind: Vec<&str> =
+        oracle::ALL.iter().map(|oracle| oracle.name).filter(|name| !eyes.contains_key(*name)).collect();
     if options.bug.is_none() {
-        println!("oracles that noticed none: {}", if blind.is_empty() { "none".to_owned() } else { blind.join(", ") });
+        println!(
+            "oracles that noticed none: {}",
+            if blind.is_empty() { "none".to_owned() } else { blind.join(", ") }
+        );
     }
     println!("{}", if missed == 0 { "verdict: ok".to_owned() } else { format!("verdict: {missed} missed") });
     Ok(if missed == 0 { Exit::Ok } else { Exit::Safety })
@@ -79,7 +80,9 @@ fn noticed(engine: &dyn SimEngine, plan: &Plan, seed: Seed, inject: Option<&str>
     let mut options = Options { inject: inject.map(str::to_owned), ..Options::default() };
     match judge(engine, &plan.expand(seed), &mut options).0 {
         Verdict::Pass | Verdict::Refused { .. } => BTreeSet::new(),
-        Verdict::Violated { violations } => violations.into_iter().map(|violation| violation.oracle).collect(),
+        Verdict::Violated { violations } => {
+            violations.into_iter().map(|violation| violation.oracle).collect()
+        }
         Verdict::Panicked { .. } => BTreeSet::from(["an assertion of the core".to_owned()]),
         Verdict::Harness { .. } => BTreeSet::from(["the testbed".to_owned()]),
     }

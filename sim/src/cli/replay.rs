@@ -56,19 +56,23 @@ pub(super) fn main(options: &ReplayArgs) -> Result<Exit, Problem> {
 
 fn subject(what: &str) -> Result<Subject, Problem> {
     let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|error| Problem::usage(format!("cannot read {}: {error}", path.display())))
+        std::fs::read_to_string(path)
+            .map_err(|error| Problem::usage(format!("cannot read {}: {error}", path.display())))
     };
     let path = Path::new(what);
     let parse = |path: &Path| Run::parse(&path.display().to_string(), &read(path)?).map_err(Problem::usage);
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("jsonl") => Ok(Subject { run: parse(path)?, known: None }),
         Some("json") => {
-            let error = |cause: serde_json::Error| Problem::usage(format!("{what}:{}: {cause}", cause.line()));
+            let error =
+                |cause: serde_json::Error| Problem::usage(format!("{what}:{}: {cause}", cause.line()));
             let known: FailureFile = serde_json::from_str(&read(path)?).map_err(error)?;
             Ok(Subject { run: parse(&path.with_file_name("run.jsonl"))?, known: Some(known) })
         }
         _ => {
-            let wanted = || Problem::usage(format!("{what:?} is neither a failure.json, nor a run.jsonl, nor SEED@PLAN"));
+            let wanted = || {
+                Problem::usage(format!("{what:?} is neither a failure.json, nor a run.jsonl, nor SEED@PLAN"))
+            };
             let (seed, plan) = what.split_once('@').ok_or_else(wanted)?;
             let seed: Seed = seed.parse().map_err(Problem::usage)?;
             Ok(Subject { run: plans(plan)?.remove(0).1.expand(seed), known: None })

@@ -87,11 +87,15 @@ pub(super) fn failure(failure: &Failure, options: &RunArgs, at_length: bool) -> 
         if let Verdict::Harness { text } = &report.verdict {
             println!("  {text}");
         }
-        println!("  REPRODUCE: cargo xtask sim replay {seed}@{plan} --engine {engine}{}", inject_flag(inject));
+        println!(
+            "  REPRODUCE: cargo xtask sim replay {seed}@{plan} --engine {engine}{}",
+            inject_flag(inject)
+        );
         return Ok(Exit::Harness);
     }
     let again = sweep::again(failure, inject)?;
-    let same = again.as_ref().is_some_and(|again| again.verdict == report.verdict && again.chain == report.chain);
+    let same =
+        again.as_ref().is_some_and(|again| again.verdict == report.verdict && again.chain == report.chain);
     let plan = plans(plan)?.remove(0).1;
     let run = plan.expand(seed);
     let (lines, history) = last_lines(&run, engine, inject, &report.verdict)?;
@@ -105,7 +109,9 @@ pub(super) fn failure(failure: &Failure, options: &RunArgs, at_length: bool) -> 
         return Ok(report.verdict.exit());
     }
     let found = again.map_or_else(|| "nothing".to_owned(), |again| again.verdict.signature());
-    println!("  NOT DETERMINISTIC: a fresh process came to another end ({found}); see `cargo xtask sim meta`");
+    println!(
+        "  NOT DETERMINISTIC: a fresh process came to another end ({found}); see `cargo xtask sim meta`"
+    );
     Ok(Exit::Nondeterminism)
 }
 
@@ -119,7 +125,10 @@ pub(super) fn describe(verdict: &Verdict, lines: &[String]) {
         Verdict::Pass => println!("  every promise was kept"),
         Verdict::Violated { violations } => {
             for violation in violations.iter().take(VIOLATIONS_SHOWN) {
-                println!("  {} at n{} t={}: {}", violation.oracle, violation.node, violation.t, violation.text);
+                println!(
+                    "  {} at n{} t={}: {}",
+                    violation.oracle, violation.node, violation.t, violation.text
+                );
             }
             if violations.len() > VIOLATIONS_SHOWN {
                 println!("  and {} more", violations.len() - VIOLATIONS_SHOWN);
@@ -214,11 +223,21 @@ pub(super) fn summary(
     let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
     let faults: Vec<String> = tally.faults.iter().map(|(name, count)| format!("{name} {count}")).collect();
     let marks = tally.marks.len();
-    println!("plan {} · engine {} · first seed {first} · executed {done}/{total}", options.plan, options.engine);
+    println!(
+        "plan {} · engine {} · first seed {first} · executed {done}/{total}",
+        options.plan, options.engine
+    );
     println!("calls {} · answered {} · events {} · marks {marks}", tally.calls, tally.answered, tally.events);
     println!("faults: {}", if faults.is_empty() { "none".to_owned() } else { faults.join(", ") });
     let (seeds, events, simulated) =
         (done * 1_000 / millis, tally.events * 1_000 / millis, tally.simulated.0 / 1_000 / millis);
-    eprintln!("{}.{:03} s · {seeds} seeds/s · {events} events/s · {simulated} sim-s/s", millis / 1_000, millis % 1_000);
-    println!("{}", if failures == 0 { "verdict: ok".to_owned() } else { format!("verdict: {failures} failed") });
+    eprintln!(
+        "{}.{:03} s · {seeds} seeds/s · {events} events/s · {simulated} sim-s/s",
+        millis / 1_000,
+        millis % 1_000
+    );
+    println!(
+        "{}",
+        if failures == 0 { "verdict: ok".to_owned() } else { format!("verdict: {failures} failed") }
+    );
 }

@@ -152,10 +152,10 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 fn listen_for_interrupt() {
     let listen = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-        if let Ok(runtime) = runtime {
-            if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-                INTERRUPTED.store(true, Ordering::SeqCst);
-            }
+        if let Ok(runtime) = runtime
+            && runtime.block_on(tokio::signal::ctrl_c()).is_ok()
+        {
+            INTERRUPTED.store(true, Ordering::SeqCst);
         }
     };
     // Not awaited: it ends with the process. Without it Ctrl-C ends the program as usual.
@@ -267,7 +267,12 @@ fn execute(shared: &Shared, number: usize, batch: &mut Batch, sender: &Sender<Ne
     };
     batch.count = batch.count.saturating_sub(1);
     batch.first = Seed(seed.0.wrapping_add(1));
-    let report = SeedReport { seed, verdict: Verdict::Harness { text }, tally: Tally::default(), chain: String::new() };
+    let report = SeedReport {
+        seed,
+        verdict: Verdict::Harness { text },
+        tally: Tally::default(),
+        chain: String::new(),
+    };
     tell(sender, number, batch, report);
     Ok(())
 }
@@ -292,7 +297,8 @@ fn spawn(binary: &Path, batch: &Batch, inject: Option<&str>) -> Result<Child, Pr
 pub(super) fn again(failure: &Failure, inject: Option<&str>) -> Result<Option<SeedReport>, Problem> {
     let batch =
         Batch { plan: failure.plan.clone(), engine: failure.engine, first: failure.report.seed, count: 1 };
-    let output = spawn(&child::own_binary()?, &batch, inject)?.wait_with_output().map_err(Problem::harness)?;
+    let output =
+        spawn(&child::own_binary()?, &batch, inject)?.wait_with_output().map_err(Problem::harness)?;
     let line = String::from_utf8_lossy(&output.stdout);
     Ok(line.lines().next().and_then(|line| serde_json::from_str(line).ok()))
 }

@@ -10,7 +10,7 @@ use crate::history::What;
 use crate::payload::{self, Way};
 use crate::run::{CallSpec, Handler};
 
-impl<'r> World<'r, '_, '_> {
+impl World<'_, '_, '_> {
     /// Starts a call, for its own sake or for that of a request.
     pub(super) fn begin_call(&mut self, node: usize, op: u64, parent: Option<RequestId>) {
         let (now, seed) = (self.now, self.run.header.seed);
@@ -26,7 +26,13 @@ impl<'r> World<'r, '_, '_> {
         let started = process.engine.call(now, call);
         let parts = [now.as_nanos(), node as u64, Tag::Command as u64, op, u64::from(started.is_ok())];
         self.chain.add(&parts, b"call");
-        tell!(self, node, "calls op {op} -> {:?}: {}", spec.to, if started.is_ok() { "started" } else { "refused" });
+        tell!(
+            self,
+            node,
+            "calls op {op} -> {:?}: {}",
+            spec.to,
+            if started.is_ok() { "started" } else { "refused" }
+        );
         match started {
             Ok(id) => {
                 let Some(process) = &mut self.hosts[node].process else { return };
@@ -86,7 +92,9 @@ impl<'r> World<'r, '_, '_> {
                 }
                 return;
             }
-            Happening::PeerRecovered { .. } | Happening::DialFailed { .. } | Happening::Writable { .. } => return,
+            Happening::PeerRecovered { .. } | Happening::DialFailed { .. } | Happening::Writable { .. } => {
+                return;
+            }
         };
         self.history.push(self.now, node, what);
     }
@@ -114,7 +122,9 @@ impl<'r> World<'r, '_, '_> {
         }
         match happening {
             Happening::CallDone { op, result } => {
-                let text = result.as_ref().map_or_else(ToString::to_string, |payload| format!("{} bytes", payload.data.len()));
+                let text = result
+                    .as_ref()
+                    .map_or_else(ToString::to_string, |payload| format!("{} bytes", payload.data.len()));
                 tell!(self, node, "-> CallDone {} {text}", op.0);
             }
             Happening::Request { request, action, payload, .. } => {
@@ -127,7 +137,8 @@ impl<'r> World<'r, '_, '_> {
     fn call_done(&mut self, node: usize, id: OpId, result: Result<Payload, Error>) {
         let Some(process) = &mut self.hosts[node].process else { return };
         let Some(call) = process.calls.get_mut(&id) else {
-            self.harness_error.get_or_insert(format!("n{node}: an outcome for call {}, which was never started", id.0));
+            self.harness_error
+                .get_or_insert(format!("n{node}: an outcome for call {}, which was never started", id.0));
             return;
         };
         call.done = true;
@@ -153,7 +164,9 @@ impl<'r> World<'r, '_, '_> {
         };
         self.history.push(now, node, what);
         let Some(request) = parent else { return };
-        let Some(outer) = self.hosts[node].process.as_ref().and_then(|process| process.requests.get(&request).copied()) else {
+        let Some(outer) =
+            self.hosts[node].process.as_ref().and_then(|process| process.requests.get(&request).copied())
+        else {
             return;
         };
         let answer = match result {
@@ -238,7 +251,8 @@ impl<'r> World<'r, '_, '_> {
         let op = process.requests.remove(&request).map(|request| request.op);
         let ok = result.is_ok();
         let taken = process.engine.reply(now, request, result);
-        let parts = [now.as_nanos(), node as u64, Tag::Command as u64, request.0, u64::from(ok), u64::from(taken)];
+        let parts =
+            [now.as_nanos(), node as u64, Tag::Command as u64, request.0, u64::from(ok), u64::from(taken)];
         self.chain.add(&parts, b"reply");
         tell!(self, node, "answers request {}", request.0);
         if let Some(op) = op {

@@ -189,17 +189,20 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
                 .filter_map(|(node, host)| Some((node, host.process.as_ref()?.engine.timeout_reason()?)))
                 .map(|(node, reason)| format!("n{node} {reason}"))
                 .collect();
-            let text = format!("more than {budget} events in second {second}; timers wanted by: {}", reasons.join(", "));
+            let text = format!(
+                "more than {budget} events in second {second}; timers wanted by: {}",
+                reasons.join(", ")
+            );
             self.harness_error = Some(text);
         }
     }
 
     fn handle(&mut self, event: Event) {
-        if let Some(node) = self.concerned(&event) {
-            if self.hosts[node].pauses > 0 {
-                self.hosts[node].deferred.push_back(event);
-                return;
-            }
+        if let Some(node) = self.concerned(&event)
+            && self.hosts[node].pauses > 0
+        {
+            self.hosts[node].deferred.push_back(event);
+            return;
         }
         match event {
             Event::Item(index) => self.item(index),
@@ -266,7 +269,9 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
         self.chain.add(&[now.as_nanos(), node as u64, Tag::Command as u64, life.into()], b"start");
         tell!(self, node, "starts life {life}");
         for action in payload::actions_of(self.run, node) {
-            self.with(node, |engine, now| engine.serve(now, &action).map(drop).map_err(|error| error.to_string()));
+            self.with(node, |engine, now| {
+                engine.serve(now, &action).map(drop).map_err(|error| error.to_string())
+            });
         }
         for [from, to] in &self.run.header.dials {
             if *from == node {
@@ -329,11 +334,14 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
 
     /// Does what the engine of a node wants done.
     fn drain(&mut self, node: usize) {
-        while let Some(output) = self.hosts[node].process.as_mut().and_then(|process| process.engine.poll_output()) {
+        while let Some(output) =
+            self.hosts[node].process.as_mut().and_then(|process| process.engine.poll_output())
+        {
             match output {
                 Output::Transmit { link, data } => {
                     let tail = &data[data.len().saturating_sub(16)..];
-                    let parts = [self.now.as_nanos(), node as u64, Tag::Transmit as u64, link.0, data.len() as u64];
+                    let parts =
+                        [self.now.as_nanos(), node as u64, Tag::Transmit as u64, link.0, data.len() as u64];
                     self.chain.add(&parts, tail);
                     tell!(self, node, "-> Transmit {} {} bytes", link.0, data.len());
                     self.transmit(StreamEnd::of_link(link), data);
@@ -344,7 +352,8 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
                     self.dial(node, dial, &addr);
                 }
                 Output::Close { link, reason } => {
-                    let parts = [self.now.as_nanos(), node as u64, Tag::Close as u64, link.0, reason.number().into()];
+                    let parts =
+                        [self.now.as_nanos(), node as u64, Tag::Close as u64, link.0, reason.number().into()];
                     self.chain.add(&parts, b"");
                     tell!(self, node, "-> Close {} {reason}", link.0);
                     self.close(StreamEnd::of_link(link));
@@ -409,7 +418,10 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
 
     fn finish(mut self, to_the_end: bool) -> Outcome {
         for node in 0..self.hosts.len() {
-            let Some(gauges) = self.hosts[node].process.as_ref().map(|process| process.engine.gauges()) else { continue };
+            let Some(gauges) = self.hosts[node].process.as_ref().map(|process| process.engine.gauges())
+            else {
+                continue;
+            };
             self.note_over_cap(node, &gauges);
             if to_the_end {
                 let now = self.now;
@@ -491,8 +503,9 @@ pub(crate) mod leaks {
         if inject != Some(ALL[0].0) {
             return (0..count).collect();
         }
-        let numbers: std::collections::HashMap<usize, ()> = (0..count).map(|number| (number, ())).collect();
-        numbers.into_keys().collect()
+        let numbers: std::collections::HashMap<usize, usize> =
+            (0..count).map(|number| (number, number)).collect();
+        numbers.into_values().collect()
     }
 
     /// A number that no seed decides.

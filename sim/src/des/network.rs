@@ -98,7 +98,8 @@ impl World<'_, '_, '_> {
         if self.hosts[to].process.is_some() {
             self.queue.push(answer_at, Event::SynAck(dialling));
         } else if self.reaches(to, from) {
-            self.queue.push(answer_at, Event::DialFailed { node: from, life, dial, reason: DialFailure::Refused });
+            self.queue
+                .push(answer_at, Event::DialFailed { node: from, life, dial, reason: DialFailure::Refused });
         }
     }
 
@@ -298,11 +299,12 @@ impl World<'_, '_, '_> {
         if self.receiver(end) != Receiver::Listening {
             return;
         }
-        if let Some(rate) = self.hosts[node].slow.iter().min().copied() {
-            if matches!(self.side(end).inbox.front(), Some(Piece::Data(_))) && self.wants(node, end) {
-                let bytes = usize::try_from(rate / BITES_PER_SECOND).unwrap_or(usize::MAX);
-                self.take(end, bytes.max(1));
-            }
+        if let Some(rate) = self.hosts[node].slow.iter().min().copied()
+            && matches!(self.side(end).inbox.front(), Some(Piece::Data(_)))
+            && self.wants(node, end)
+        {
+            let bytes = usize::try_from(rate / BITES_PER_SECOND).unwrap_or(usize::MAX);
+            self.take(end, bytes.max(1));
         }
         self.read(end);
     }
@@ -384,7 +386,8 @@ impl World<'_, '_, '_> {
 
     /// Tells the sender that bytes were taken: not for each piece, but before a quarter of the window is missing.
     fn taken(&mut self, end: StreamEnd, bytes: usize) {
-        let (now, quarter) = (self.now, usize::try_from(self.run.header.net.window / 4).unwrap_or(usize::MAX));
+        let (now, quarter) =
+            (self.now, usize::try_from(self.run.header.net.window / 4).unwrap_or(usize::MAX));
         let side = self.side_mut(end);
         side.uncredited += bytes;
         if side.uncredited <= quarter {

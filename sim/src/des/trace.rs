@@ -31,7 +31,10 @@ pub(super) struct Hook {
 }
 
 impl Hook {
-    #[cfg_attr(not(lacewing_inject), expect(unused_variables, reason = "bugs exist in simulation builds only"))]
+    #[cfg_attr(
+        not(lacewing_inject),
+        expect(unused_variables, reason = "bugs exist in simulation builds only")
+    )]
     pub(super) fn new(marks: &Marks, inject: Option<&str>) -> Self {
         Self {
             marks: marks.clone(),

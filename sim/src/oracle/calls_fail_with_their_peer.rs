@@ -17,7 +17,8 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
     for entry in &case.history.entries {
         match entry.what {
             What::Invoke { op } => {
-                if let Some(to) = case.calls.get(&op).and_then(|spec| spec.to).filter(|to| *to != entry.node) {
+                if let Some(to) = case.calls.get(&op).and_then(|spec| spec.to).filter(|to| *to != entry.node)
+                {
                     open.entry((entry.node, to)).or_default().push(op);
                 }
             }

@@ -21,7 +21,10 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
     // A run that ends first proves nothing.
     let end = Instant::from_nanos(case.run.header.phases.end.as_nanos());
     for (op, operation) in &case.operations {
-        let (Some(cancelled), Some(execution)) = (operation.cancelled.first(), operation.executions.first()) else { continue };
+        let (Some(cancelled), Some(execution)) = (operation.cancelled.first(), operation.executions.first())
+        else {
+            continue;
+        };
         let (caller, server) = (cancelled.entry.node, execution.entry.node);
         let bound = bound(case, (caller, server), cancelled.entry.t);
         let latest = cancelled.entry.t.max(execution.entry.t) + bound;
@@ -29,7 +32,8 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         if !operation.releases.iter().any(|seen| seen.entry.t <= latest) {
-            let text = format!("the handler of op {op} was not told within {bound:?} that n{caller} had cancelled");
+            let text =
+                format!("the handler of op {op} was not told within {bound:?} that n{caller} had cancelled");
             findings.push(Finding { node: server, t: latest, text });
         }
     }

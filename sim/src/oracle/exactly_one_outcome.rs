@@ -25,7 +25,10 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
                     })
                 };
                 if matches!(only.entry.what, What::Unknown { .. }) && died() != Some(true) {
-                    found(only.entry.t, format!("op {op} has no outcome though its caller shut down in order"));
+                    found(
+                        only.entry.t,
+                        format!("op {op} has no outcome though its caller shut down in order"),
+                    );
                 }
             }
             [_, second, ..] => {

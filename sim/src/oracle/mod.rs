@@ -6,6 +6,7 @@ mod calls_fail_with_their_peer;
 mod cancel_reaches_handler;
 mod exactly_one_outcome;
 mod fresh_calls_succeed;
+mod goodbye_is_heard;
 mod handler_at_most_once;
 mod links_come_back;
 mod no_down_without_cause;
@@ -79,6 +80,7 @@ pub const ALL: &[Oracle] = &[
     cancel_reaches_handler::ORACLE,
     exactly_one_outcome::ORACLE,
     fresh_calls_succeed::ORACLE,
+    goodbye_is_heard::ORACLE,
     handler_at_most_once::ORACLE,
     links_come_back::ORACLE,
     no_down_without_cause::ORACLE,
@@ -136,7 +138,12 @@ impl<'a> Case<'a> {
     /// behind may show long after its end, so a pair that was once disturbed stays so.
     fn is_undisturbed(&self, one: usize, other: usize, until: Instant) -> bool {
         let until = Micros(until.as_nanos() / 1_000);
-        !self.run.items.iter().take_while(|item| item.at() <= until).any(|item: &Item| item.disturbs(one, other))
+        !self
+            .run
+            .items
+            .iter()
+            .take_while(|item| item.at() <= until)
+            .any(|item: &Item| item.disturbs(one, other))
     }
 
     /// The last thing that happened to a node's neighbour before this place in the history: whether it came up.
@@ -159,7 +166,8 @@ impl<'a> Case<'a> {
             match entry.what {
                 What::Paused => since = Some(entry.t),
                 What::Resumed => {
-                    if since.take().is_some_and(|since| since <= t && t <= entry.t) {
+                    let begun = since.take();
+                    if begun.is_some_and(|begun| begun <= t && t <= entry.t) {
                         return Some(entry.t);
                     }
                 }

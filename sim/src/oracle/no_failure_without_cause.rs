@@ -16,8 +16,12 @@ pub(super) const ORACLE: Oracle = Oracle {
 
 fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
     for (op, operation) in &case.operations {
-        let (Some(invoked), Some(outcome)) = (operation.invoked.first(), operation.outcomes.first()) else { continue };
-        let (Some(spec), What::Fail { code, .. }) = (case.calls.get(op), &outcome.entry.what) else { continue };
+        let (Some(invoked), Some(outcome)) = (operation.invoked.first(), operation.outcomes.first()) else {
+            continue;
+        };
+        let (Some(spec), What::Fail { code, .. }) = (case.calls.get(op), &outcome.entry.what) else {
+            continue;
+        };
         // A handler that calls on fails for the other call's reasons.
         let (Some(to), false) = (spec.to, matches!(spec.handler, Handler::Call { .. })) else { continue };
         let (node, t) = (invoked.entry.node, outcome.entry.t);
@@ -28,7 +32,8 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
         if link_was_replaced(case, (node, to), outcome.index) {
             continue;
         }
-        let text = format!("op {op} to n{to} failed with {}, though no fault has touched the two", code.name());
+        let text =
+            format!("op {op} to n{to} failed with {}, though no fault has touched the two", code.name());
         findings.push(Finding { node, t, text });
     }
 }

@@ -18,16 +18,20 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
         let mut found = |text| findings.push(Finding { node: entry.node, t: entry.t, text });
         match entry.what {
             What::Started { .. } => up.retain(|(node, _), _| *node != entry.node),
-            What::PeerUp { peer: None } | What::PeerDown { peer: None, .. } | What::PeerSuspect { peer: None } => {
+            What::PeerUp { peer: None }
+            | What::PeerDown { peer: None, .. }
+            | What::PeerSuspect { peer: None } => {
                 found("a neighbour that no node of the run is".to_owned());
             }
             What::PeerUp { peer: Some(peer) } => {
-                if up.insert((entry.node, peer), true) == Some(true) {
+                let before = up.insert((entry.node, peer), true);
+                if before == Some(true) {
                     found(format!("n{peer} came up twice without going down"));
                 }
             }
             What::PeerDown { peer: Some(peer), .. } => {
-                if up.insert((entry.node, peer), false) != Some(true) {
+                let before = up.insert((entry.node, peer), false);
+                if before != Some(true) {
                     found(format!("n{peer} went down without having been up"));
                 }
             }

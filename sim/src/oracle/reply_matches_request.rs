@@ -28,10 +28,14 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
             What::Fail { op, number, .. } if number >= 0x8000 => {
                 let Some(spec) = case.calls.get(&op) else { continue };
                 if !matches!(spec.handler, Handler::Fail { code, .. } if *code == number) {
-                    found(format!("op {op} failed with the application code {number:#06x}, which is not its handler's"));
+                    found(format!(
+                        "op {op} failed with the application code {number:#06x}, which is not its handler's"
+                    ));
                 }
             }
-            What::Execute { op: None, .. } => found("a handler ran for an operation that the run does not have".to_owned()),
+            What::Execute { op: None, .. } => {
+                found("a handler ran for an operation that the run does not have".to_owned());
+            }
             What::Execute { op: Some(op), matches, caller_matches } => {
                 let nodes = case.run.header.nodes.len();
                 if !matches {
@@ -57,5 +61,7 @@ fn answers(spec: &CallSpec<'_>) -> bool {
 }
 
 fn ran_before(case: &Case<'_>, op: u64, index: usize) -> bool {
-    case.operations.get(&op).is_some_and(|operation| operation.executions.iter().any(|seen| seen.index < index))
+    case.operations
+        .get(&op)
+        .is_some_and(|operation| operation.executions.iter().any(|seen| seen.index < index))
 }

@@ -10,7 +10,8 @@ pub(super) const ORACLE: Oracle = Oracle {
 };
 
 fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
-    for reading in case.history.at_end.iter().filter(|reading| reading.zero_when_quiet && reading.value != 0) {
+    for reading in case.history.at_end.iter().filter(|reading| reading.zero_when_quiet && reading.value != 0)
+    {
         let text = format!("{} is {} at the end, and should be 0", reading.name, reading.value);
         findings.push(Finding { node: reading.node, t: reading.t, text });
     }

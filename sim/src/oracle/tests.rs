@@ -50,7 +50,10 @@ impl Story {
     }
 
     fn call_one(self) -> Self {
-        self.at(1_000, 0, What::Invoke { op: 1 }).at(1_002, 1, runs(1)).at(1_002, 1, What::Answer { op: 1 }).at(1_004, 0, ok(1))
+        self.at(1_000, 0, What::Invoke { op: 1 })
+            .at(1_002, 1, runs(1))
+            .at(1_002, 1, What::Answer { op: 1 })
+            .at(1_004, 0, ok(1))
     }
 
     fn call_two(self) -> Self {
@@ -58,7 +61,10 @@ impl Story {
     }
 
     fn call_three(self) -> Self {
-        self.at(20_000, 0, What::Invoke { op: 3 }).at(20_002, 1, runs(3)).at(20_002, 1, What::Answer { op: 3 }).at(20_004, 0, ok(3))
+        self.at(20_000, 0, What::Invoke { op: 3 })
+            .at(20_002, 1, runs(3))
+            .at(20_002, 1, What::Answer { op: 3 })
+            .at(20_004, 0, ok(3))
     }
 
     /// The names of the oracles that speak, each once.
@@ -114,7 +120,9 @@ fn two_outcomes_are_one_too_many() {
 
 #[test]
 fn an_outcome_is_unknown_only_where_the_caller_died() {
-    let begun = || Story::with(CALLS).starts().at(1_000, 0, What::Invoke { op: 1 }).at(1_100, 0, What::Unknown { op: 1 });
+    let begun = || {
+        Story::with(CALLS).starts().at(1_000, 0, What::Invoke { op: 1 }).at(1_100, 0, What::Unknown { op: 1 })
+    };
     let end = |clean| begun().at(1_100, 0, What::Gone { clean }).call_three();
     assert_eq!(end(false).upsets(), Vec::<String>::new());
     end(true).upsets_only("exactly-one-outcome");
@@ -144,7 +152,8 @@ fn an_answer_of_another_call_is_seen() {
 
 #[test]
 fn an_answer_without_a_handler_is_seen() {
-    let story = Story::with(CALLS).starts().at(1_000, 0, What::Invoke { op: 1 }).at(1_004, 0, ok(1)).call_three();
+    let story =
+        Story::with(CALLS).starts().at(1_000, 0, What::Invoke { op: 1 }).at(1_004, 0, ok(1)).call_three();
     story.upsets_only("reply-matches-request");
 }
 
@@ -218,7 +227,13 @@ fn a_neighbour_that_goes_down_needs_a_cause() {
 
 #[test]
 fn a_call_that_fails_needs_a_cause() {
-    let fails = |code| Story::with(CALLS).starts().at(1_000, 0, What::Invoke { op: 1 }).at(1_004, 0, fail(1, code, true)).call_three();
+    let fails = |code| {
+        Story::with(CALLS)
+            .starts()
+            .at(1_000, 0, What::Invoke { op: 1 })
+            .at(1_004, 0, fail(1, code, true))
+            .call_three()
+    };
     fails(Code::Unavailable).upsets_only("no-failure-without-cause");
     fails(Code::NotFound).upsets_only("no-failure-without-cause");
     assert_eq!(fails(Code::ResourceExhausted).upsets(), Vec::<String>::new());
@@ -234,7 +249,11 @@ fn neighbours_come_up_and_go_down_in_turn() {
 
 #[test]
 fn a_call_that_waits_for_a_lost_neighbour_is_seen() {
-    let story = Story::with(&format!("{CALLS}\n{PAUSE}")).starts().at(1_000, 0, What::Invoke { op: 1 }).at(1_800, 0, down());
+    let story = Story::with(&format!("{CALLS}\n{PAUSE}")).starts().at(1_000, 0, What::Invoke { op: 1 }).at(
+        1_800,
+        0,
+        down(),
+    );
     let story = story.at(1_900, 0, fail(1, Code::Unavailable, true)).call_three();
     story.upsets_only("calls-fail-with-their-peer");
 }
@@ -248,6 +267,19 @@ fn a_handler_that_works_for_nobody_is_seen() {
     };
     assert_eq!(story(1_020).upsets(), Vec::<String>::new());
     story(1_990).upsets_only("cancel-reaches-handler");
+}
+
+#[test]
+fn a_goodbye_that_is_not_heard_is_seen() {
+    let clean = r#"{"do":"crash","t":"5s","node":1,"mode":"clean","down":"1s"}"#;
+    let story = |reason: &str| {
+        let story = Story::with(&format!("{CALLS}\n{clean}")).starts().call_one();
+        let story = story.at(5_000, 1, What::Gone { clean: true }).at(6_000, 1, What::Started { life: 1 });
+        let story = story.at(5_002, 0, What::PeerDown { peer: Some(1), reason: reason.to_owned() });
+        story.at(6_010, 0, What::PeerUp { peer: Some(1) }).call_three()
+    };
+    assert_eq!(story("Graceful").upsets(), Vec::<String>::new());
+    story("ConnectionClosed").upsets_only("goodbye-is-heard");
 }
 
 #[test]

@@ -14,9 +14,10 @@ impl Plan {
     /// The run that this plan and a seed give: always the same.
     pub fn expand(&self, seed: Seed) -> Run {
         let mut random = Random::new(seed, "plan.nodes");
-        let count = usize::try_from(self.plan.nodes.draw(&mut random)).expect("plans have 200 nodes at most");
-        let duration = self.plan.duration.draw(&mut random);
-        let topology = *random.pick(&self.plan.topology);
+        let count =
+            usize::try_from(self.outline.nodes.draw(&mut random)).expect("plans have 200 nodes at most");
+        let duration = self.outline.duration.draw(&mut random);
+        let topology = *random.pick(&self.outline.topology);
         let nodes = (0..count).map(|_| self.node(&mut random)).collect();
         let dials = dials(topology, count, &mut random);
         let mut run = Run { header: self.header(seed, nodes, dials), items: Vec::new() };
@@ -43,10 +44,10 @@ impl Plan {
 
     fn node(&self, random: &mut Random) -> NodeSpec {
         let mut timing = TimingOverrides::default();
-        if !self.plan.keepalive_interval.is_empty() {
-            timing.keepalive_interval = Some(*random.pick(&self.plan.keepalive_interval));
+        if !self.outline.keepalive_interval.is_empty() {
+            timing.keepalive_interval = Some(*random.pick(&self.outline.keepalive_interval));
         }
-        NodeSpec { start: self.plan.start.draw(random), timing }
+        NodeSpec { start: self.outline.start.draw(random), timing }
     }
 
     fn header(&self, seed: Seed, nodes: Vec<NodeSpec>, dials: Vec<[usize; 2]>) -> Header {
@@ -64,7 +65,7 @@ impl Plan {
         Header {
             format: FORMAT_VERSION,
             wire: WIRE_VERSION,
-            plan: self.plan.name.clone(),
+            plan: self.outline.name.clone(),
             seed,
             nodes,
             dials,
@@ -79,7 +80,9 @@ impl Plan {
 /// Who dials whom: for each pair that the topology links, the one, the other, or both at once.
 fn dials(topology: Topology, count: usize, random: &mut Random) -> Vec<[usize; 2]> {
     let pairs: Vec<[usize; 2]> = match topology {
-        Topology::Full => (0..count).flat_map(|one| (one + 1..count).map(move |other| [one, other])).collect(),
+        Topology::Full => {
+            (0..count).flat_map(|one| (one + 1..count).map(move |other| [one, other])).collect()
+        }
         Topology::Ring if count > 2 => (0..count).map(|node| [node, (node + 1) % count]).collect(),
         Topology::Ring | Topology::Star => (1..count).map(|node| [0, node]).collect(),
         Topology::Tree => (1..count).map(|node| [random.index(node), node]).collect(),

@@ -63,7 +63,13 @@ fn pair(header: &Header, random: &mut Random) -> Option<[usize; 2]> {
     Some(if random.coin() { [one, other] } else { [other, one] })
 }
 
-fn partition(shape: Shape, nodes: usize, t: Micros, lasts: Micros, random: &mut Random) -> Option<PartitionItem> {
+fn partition(
+    shape: Shape,
+    nodes: usize,
+    t: Micros,
+    lasts: Micros,
+    random: &mut Random,
+) -> Option<PartitionItem> {
     if nodes < 2 {
         return None;
     }

@@ -19,7 +19,8 @@ use crate::run::{CrashMode, LimitOverrides, TimingOverrides};
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// What it is called, for how long it runs, on how many nodes.
-    pub plan: Outline,
+    #[serde(rename = "plan")]
+    pub outline: Outline,
     /// The network.
     #[serde(default)]
     pub net: NetPlan,
@@ -40,7 +41,7 @@ pub struct Plan {
     pub work: Vec<WorkPlan>,
 }
 
-/// See [`Plan::plan`].
+/// See [`Plan::outline`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outline {
@@ -305,19 +306,22 @@ pub const BUNDLED: &[(&str, &str)] = &[
 impl Plan {
     /// The plan of this name, or in this file.
     pub fn load(name: &str) -> Result<Self, PlanError> {
-        let is_file = std::path::Path::new(name).extension().is_some_and(|extension| extension == "toml");
-        if is_file {
+        if Self::is_file(name) {
             let read = std::fs::read_to_string(name);
-            let text = read.map_err(|error| PlanError::File { file: name.to_owned(), text: error.to_string() })?;
+            let text =
+                read.map_err(|error| PlanError::File { file: name.to_owned(), text: error.to_string() })?;
             return Self::parse(name, &text);
         }
-        match BUNDLED.iter().find(|(known, _)| *known == name) {
-            Some((known, text)) => Self::parse(&format!("sim/scenarios/{known}.toml"), text),
-            None => {
-                let known: Vec<&str> = BUNDLED.iter().map(|(name, _)| *name).collect();
-                Err(PlanError::Unknown { name: name.to_owned(), known: known.join(", ") })
-            }
-        }
+        let Some((_, text)) = BUNDLED.iter().find(|(known, _)| *known == name) else {
+            let known: Vec<&str> = BUNDLED.iter().map(|(name, _)| *name).collect();
+            return Err(PlanError::Unknown { name: name.to_owned(), known: known.join(", ") });
+        };
+        Self::parse(&format!("sim/scenarios/{name}.toml"), text)
+    }
+
+    /// Whether this asks for a file, not for one of the plans that come with the testbed.
+    pub fn is_file(name: &str) -> bool {
+        std::path::Path::new(name).extension().is_some_and(|extension| extension == "toml")
     }
 
     /// Reads a plan. `file` is for messages, and its stem must be the plan's name.
@@ -329,17 +333,20 @@ impl Plan {
         })?;
         plan.check().map_err(|(word, what)| error(line_of(text, text.find(word).unwrap_or(0)), what))?;
         let stem = std::path::Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        if plan.plan.name == stem {
+        if plan.outline.name == stem {
             Ok(plan)
         } else {
             let line = line_of(text, text.find("name").unwrap_or(0));
-            Err(error(line, format!("the plan {:?} must be called {stem:?}, like its file", plan.plan.name)))
+            Err(error(
+                line,
+                format!("the plan {:?} must be called {stem:?}, like its file", plan.outline.name),
+            ))
         }
     }
 
     /// What types alone cannot say: the word to look for, and what is wrong.
     fn check(&self) -> Result<(), (&'static str, String)> {
-        let outline = &self.plan;
+        let outline = &self.outline;
         if outline.nodes.low < 1 || outline.nodes.high > 200 {
             return Err(("nodes", "a plan has 1 to 200 nodes".to_owned()));
         }
@@ -388,7 +395,7 @@ impl FaultPlan {
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    text.char_indices().take_while(|(at, _)| *at < offset).filter(|(_, char)| *char == '\n').count() + 1
 }
 
 /// The name of a plan in names of files, whether it was given by name or by path.

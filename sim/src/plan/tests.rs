@@ -19,13 +19,17 @@ fn of_kind(run: &Run, kind: &str) -> Vec<Item> {
 }
 
 fn calls(run: &Run) -> Vec<Item> {
-    run.items.iter().filter(|item| matches!(item, Item::Call(_)) && item.at() <= run.header.phases.heal).cloned().collect()
+    run.items
+        .iter()
+        .filter(|item| matches!(item, Item::Call(_)) && item.at() <= run.header.phases.heal)
+        .cloned()
+        .collect()
 }
 
 #[test]
 fn every_bundled_plan_is_read_and_named_like_its_file() {
     for (name, _) in BUNDLED {
-        assert_eq!(Plan::load(name).unwrap().plan.name, *name);
+        assert_eq!(Plan::load(name).unwrap().outline.name, *name);
     }
 }
 
@@ -39,7 +43,8 @@ fn a_plan_and_a_seed_always_give_the_same_run_and_another_seed_another() {
 #[test]
 fn a_change_in_one_family_of_faults_moves_nothing_in_the_others() {
     let plan = Plan::load("smoke").unwrap();
-    let other = Plan::parse("smoke.toml", &smoke_with("every = \"1s..6s\"", "every = \"0.1s..0.2s\"")).unwrap();
+    let other =
+        Plan::parse("smoke.toml", &smoke_with("every = \"1s..6s\"", "every = \"0.1s..0.2s\"")).unwrap();
     let mut changed = false;
     for seed in (0..20).map(Seed) {
         let (one, two) = (plan.expand(seed), other.expand(seed));

@@ -20,7 +20,13 @@ impl Ids {
     }
 }
 
-pub(super) fn expand(work: &WorkPlan, header: &Header, ids: &mut Ids, random: &mut Random, items: &mut Vec<Item>) {
+pub(super) fn expand(
+    work: &WorkPlan,
+    header: &Header,
+    ids: &mut Ids,
+    random: &mut Random,
+    items: &mut Vec<Item>,
+) {
     let WorkPlan::Calls(plan) = work;
     let rate = plan.rate.draw(random);
     // Calls end before the links are asked to be back.
@@ -110,7 +116,13 @@ fn handler(
         let depth = 1 + random.below(NESTING_MAX);
         for level in (0..depth).rev() {
             let to = if level % 2 == 0 { from } else { to };
-            handler = Handler::Call { id: ids.next(), to, size: size(plan, random), timeout, handler: Box::new(handler) };
+            handler = Handler::Call {
+                id: ids.next(),
+                to,
+                size: size(plan, random),
+                timeout,
+                handler: Box::new(handler),
+            };
         }
     }
     handler
@@ -137,7 +149,16 @@ pub(super) fn fresh(header: &Header, timeout: Micros, ids: &mut Ids, random: &mu
     let mut call = |(from, to)| {
         let (id, action, to) = (ids.next(), ActionKind::Served, Some(to));
         let handler = Handler::Reply { after: Micros::ZERO, size: 1 + random.below(2_000) };
-        Item::Call(CallItem { t: header.phases.fresh, id, from, to, action, size: 1 + random.below(2_000), timeout, handler })
+        Item::Call(CallItem {
+            t: header.phases.fresh,
+            id,
+            from,
+            to,
+            action,
+            size: 1 + random.below(2_000),
+            timeout,
+            handler,
+        })
     };
     pairs.into_iter().map(&mut call).collect()
 }

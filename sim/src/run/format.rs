@@ -48,7 +48,8 @@ impl Run {
             let item: Item = serde_json::from_str(line).map_err(|cause| error(number, one_line(&cause)))?;
             check_item(&header, &item, &mut ids).map_err(|text| error(number, text))?;
             if item.at() < last {
-                let text = format!("time goes back from {last} to {}: items come in the order of time", item.at());
+                let text =
+                    format!("time goes back from {last} to {}: items come in the order of time", item.at());
                 return Err(error(number, text));
             }
             last = item.at();
@@ -76,7 +77,11 @@ fn check_version(line: &str) -> Result<(), String> {
         match value.get(field) {
             Some(found) if found.as_u64() == Some(known.into()) => {}
             Some(found) => return Err(format!("{field} version {found}: this program knows {known}")),
-            None => return Err(format!("the header has no `{field}`: this program knows {field} version {known}")),
+            None => {
+                return Err(format!(
+                    "the header has no `{field}`: this program knows {field} version {known}"
+                ));
+            }
         }
     }
     Ok(())
@@ -114,7 +119,11 @@ fn check_header(header: &Header) -> Result<(), String> {
 }
 
 fn check_node(nodes: usize, node: usize) -> Result<(), String> {
-    if node < nodes { Ok(()) } else { Err(format!("there is no node {node}: this run has 0 to {}", nodes - 1)) }
+    if node < nodes {
+        Ok(())
+    } else {
+        Err(format!("there is no node {node}: this run has 0 to {}", nodes - 1))
+    }
 }
 
 fn check_item(header: &Header, item: &Item, ids: &mut BTreeSet<u64>) -> Result<(), String> {
@@ -173,14 +182,21 @@ fn check_call(ids: &mut BTreeSet<u64>, id: u64, size: u64, timeout: Micros) -> R
     Ok(())
 }
 
-fn check_handler(nodes: usize, handler: &Handler, ids: &mut BTreeSet<u64>, depth: usize) -> Result<(), String> {
+fn check_handler(
+    nodes: usize,
+    handler: &Handler,
+    ids: &mut BTreeSet<u64>,
+    depth: usize,
+) -> Result<(), String> {
     match handler {
         Handler::Reply { size, .. } if *size > SIZE_MAX => Err(format!("size {size} is above {SIZE_MAX}")),
         Handler::Fail { code, .. } if *code < APPLICATION_CODE_MIN => {
             Err(format!("code {code} is below {APPLICATION_CODE_MIN}, where the codes of applications begin"))
         }
         Handler::Reply { .. } | Handler::Fail { .. } | Handler::Never => Ok(()),
-        Handler::Call { .. } if depth >= NESTING_MAX => Err(format!("calls nested deeper than {NESTING_MAX}")),
+        Handler::Call { .. } if depth >= NESTING_MAX => {
+            Err(format!("calls nested deeper than {NESTING_MAX}"))
+        }
         Handler::Call { id, to, size, timeout, handler } => {
             check_node(nodes, *to)?;
             check_call(ids, *id, *size, *timeout)?;

@@ -65,6 +65,7 @@ pub struct NodeSpec {
     pub timing: TimingOverrides,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_zero(span: &Micros) -> bool {
     *span == Micros::ZERO
 }
@@ -334,7 +335,10 @@ pub struct PauseItem {
 impl Item {
     /// Every kind of fault, by the name that runs and plans use.
     pub const FAULTS: [(&'static str, &'static str); 7] = [
-        ("partition", "nodes cannot reach others, in one or both directions; streams retransmit when it ends, or give up"),
+        (
+            "partition",
+            "nodes cannot reach others, in one or both directions; streams retransmit when it ends, or give up",
+        ),
         ("reset", "the streams between two nodes break, and both sides are told"),
         ("half-open", "the streams between two nodes die, and neither side is told"),
         ("stall", "the streams between two nodes stand still for a while, new ones do not"),

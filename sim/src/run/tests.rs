@@ -29,7 +29,9 @@ fn every_plan_gives_runs_that_read_as_they_were_written() {
 #[test]
 fn times_are_whole_microseconds_or_text_with_a_unit() {
     let call = |t: &str| {
-        format!(r#"{{"do":"call","t":{t},"id":1,"from":0,"to":1,"size":9,"timeout":"1s","handler":{{"kind":"never"}}}}"#)
+        format!(
+            r#"{{"do":"call","t":{t},"id":1,"from":0,"to":1,"size":9,"timeout":"1s","handler":{{"kind":"never"}}}}"#
+        )
     };
     let run = Run::parse("a", &format!("{HEADER}\n{}", call("1200000"))).unwrap();
     assert_eq!(run, Run::parse("a", &format!("{HEADER}\n{}", call("\"1200ms\""))).unwrap());
@@ -40,7 +42,9 @@ fn times_are_whole_microseconds_or_text_with_a_unit() {
 
 #[test]
 fn an_unknown_field_is_refused_with_its_line_and_what_is_allowed() {
-    let text = error("{\"do\":\"pause\",\"t\":\"1s\",\"lasts\":\"1s\",\"node\":0}\n{\"do\":\"pause\",\"t\":\"1s\",\"lasts\":\"1s\",\"nod\":0}");
+    let text = error(
+        "{\"do\":\"pause\",\"t\":\"1s\",\"lasts\":\"1s\",\"node\":0}\n{\"do\":\"pause\",\"t\":\"1s\",\"lasts\":\"1s\",\"nod\":0}",
+    );
     assert!(text.starts_with("a.jsonl:3: "), "{text}");
     assert!(text.contains("`nod`") && text.contains("`node`") && text.contains("`lasts`"), "{text}");
     let nested = error(
@@ -52,7 +56,10 @@ fn an_unknown_field_is_refused_with_its_line_and_what_is_allowed() {
 #[test]
 fn an_unknown_kind_is_refused_with_those_that_exist() {
     let text = error(r#"{"do":"explode","t":"1s"}"#);
-    assert!(text.starts_with("a.jsonl:2: ") && text.contains("`explode`") && text.contains("`half-open`"), "{text}");
+    assert!(
+        text.starts_with("a.jsonl:2: ") && text.contains("`explode`") && text.contains("`half-open`"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -72,7 +79,10 @@ fn items_that_cannot_be_are_refused() {
         (r#"{"do":"reset","t":"1s","pair":[1,1]}"#, "twice node 1"),
         (r#"{"do":"partition","t":"1s","lasts":"1s","from":[0],"to":[0],"dir":"both"}"#, "both sides"),
         (r#"{"do":"slow-reader","t":"1s","lasts":"1s","node":0,"rate":0}"#, "at least 1"),
-        (r#"{"do":"call","t":0,"id":1,"from":0,"size":1,"timeout":0,"handler":{"kind":"never"}}"#, "timeout of zero"),
+        (
+            r#"{"do":"call","t":0,"id":1,"from":0,"size":1,"timeout":0,"handler":{"kind":"never"}}"#,
+            "timeout of zero",
+        ),
         (
             r#"{"do":"call","t":0,"id":1,"from":0,"size":1,"timeout":1,"handler":{"kind":"fail","after":0,"code":7}}"#,
             "codes of applications",
@@ -85,7 +95,9 @@ fn items_that_cannot_be_are_refused() {
         let text = error(item);
         assert!(text.contains(what), "{text}");
     }
-    let back = error("{\"do\":\"reset\",\"t\":\"2s\",\"pair\":[0,1]}\n{\"do\":\"reset\",\"t\":\"1s\",\"pair\":[0,1]}");
+    let back = error(
+        "{\"do\":\"reset\",\"t\":\"2s\",\"pair\":[0,1]}\n{\"do\":\"reset\",\"t\":\"1s\",\"pair\":[0,1]}",
+    );
     assert!(back.contains("time goes back"), "{back}");
 }
 
