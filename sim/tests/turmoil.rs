@@ -1,9 +1,12 @@
 //! The real driver on simulated sockets: small runs, each a sentence about what nodes do.
 
+use std::collections::BTreeSet;
+
 use lacewing_sim::engine::{Options, Outcome, SimEngine as _};
 use lacewing_sim::history::{Entry, What};
 use lacewing_sim::oracle;
 use lacewing_sim::plan::Plan;
+use lacewing_sim::quantity::Micros;
 use lacewing_sim::run::Run;
 use lacewing_sim::seed::Seed;
 use lacewing_sim::turmoil::Turmoil;
@@ -213,4 +216,20 @@ fn the_same_run_gives_the_same_chain_and_another_seed_another() {
     let chain = |run: &Run| Turmoil.execute(run, &mut Options::default()).chain;
     assert_eq!(chain(&one).first_difference(&chain(&one)), None);
     assert_ne!(chain(&one).last(), chain(&other).last());
+}
+
+#[test]
+fn a_draw_that_no_seed_decides_shows_in_the_chain() {
+    let plan = Plan::load("smoke").unwrap();
+    let mut supported = (0..).map(|seed| plan.expand(Seed(seed))).filter(|run| Turmoil.supports(run).is_ok());
+    let run = supported.find(|run| run.header.nodes.len() > 3).unwrap();
+    let until = Some(Micros::from_millis(4_000));
+    for leak in ["harness:futures-select", "harness:hashmap-iteration", "harness:thread-random"] {
+        let last = |_| {
+            let mut options = Options { inject: Some(leak.to_owned()), until, ..Options::default() };
+            Turmoil.execute(&run, &mut options).chain.last().to_owned()
+        };
+        let chains: BTreeSet<String> = (0..8).map(last).collect();
+        assert!(chains.len() > 1, "{leak} changes nothing");
+    }
 }

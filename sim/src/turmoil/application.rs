@@ -1,6 +1,6 @@
 //! The applications on the simulated machines: they call, and they serve, as the run says.
 
-use std::future::{Future, IntoFuture};
+use std::future::IntoFuture;
 use std::sync::Arc;
 
 use lacewing::{Codec, Error, Kind, Node, Payload, Request, WeakNode};
@@ -129,33 +129,25 @@ pub(super) fn serve(
 }
 
 /// Works on one request.
-fn answer(
-    scene: Arc<Scene>,
-    host: usize,
-    node: WeakNode,
-    request: Request,
-) -> impl Future<Output = Result<Payload, Error>> + Send {
-    async move {
-        let seed = scene.run.header.seed;
-        let data = &request.payload.data;
-        let op = payload::operation(request.action(), data).filter(|op| scene.call(*op).is_some());
-        let spec = op.and_then(|op| scene.call(op));
-        let matches = spec.is_some_and(|spec| {
-            let codec_matches = request.payload.codec == Codec::Raw;
-            codec_matches && payload::matches(seed, spec.id, Way::Request, spec.size, data)
-        });
-        let caller = scene.node_of(request.caller.node);
-        let caller_matches = spec.is_some_and(|spec| spec.from.is_some() && spec.from == caller);
-        scene.chain(host, Tag::Application, &[op.unwrap_or(u64::MAX), data.len() as u64], b"execute");
-        scene.push(host, What::Execute { op, matches, caller_matches });
-        drop(request);
-        let Some(spec) = spec else { return Err(Error::new(Code::NotFound, "no operation of this run")) };
-        let mut work =
-            Work { scene: Arc::clone(&scene), host, life: scene.board(host).life, op: Some(spec.id) };
-        let result = serve_as_told(&scene, host, node, &spec).await;
-        work.done();
-        result
-    }
+async fn answer(scene: Arc<Scene>, host: usize, node: WeakNode, request: Request) -> Result<Payload, Error> {
+    let seed = scene.run.header.seed;
+    let data = &request.payload.data;
+    let op = payload::operation(request.action(), data).filter(|op| scene.call(*op).is_some());
+    let spec = op.and_then(|op| scene.call(op));
+    let matches = spec.is_some_and(|spec| {
+        let codec_matches = request.payload.codec == Codec::Raw;
+        codec_matches && payload::matches(seed, spec.id, Way::Request, spec.size, data)
+    });
+    let caller = scene.node_of(request.caller.node);
+    let caller_matches = spec.is_some_and(|spec| spec.from.is_some() && spec.from == caller);
+    scene.chain(host, Tag::Application, &[op.unwrap_or(u64::MAX), data.len() as u64], b"execute");
+    scene.push(host, What::Execute { op, matches, caller_matches });
+    drop(request);
+    let Some(spec) = spec else { return Err(Error::new(Code::NotFound, "no operation of this run")) };
+    let mut work = Work { scene: Arc::clone(&scene), host, life: scene.board(host).life, op: Some(spec.id) };
+    let result = serve_as_told(&scene, host, node, &spec).await;
+    work.done();
+    result
 }
 
 async fn serve_as_told(

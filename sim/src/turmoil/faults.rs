@@ -32,12 +32,16 @@ impl World<'_, '_> {
             }
             Item::Reset(reset) => {
                 let wires = self.scene.wires.between(reset.pair);
-                wires.iter().for_each(|wire| wire.reset());
+                for wire in &wires {
+                    wire.reset();
+                }
                 !wires.is_empty()
             }
             Item::HalfOpen(half_open) => {
                 let wires = self.scene.wires.between(half_open.pair);
-                wires.iter().for_each(|wire| wire.sever());
+                for wire in &wires {
+                    wire.sever();
+                }
                 !wires.is_empty()
             }
             Item::Stall(stall) => self.stall(index, stall),
@@ -140,7 +144,9 @@ impl World<'_, '_> {
         let mut held = self.scene.wires.between(stall.pair);
         // What stands still is what arrives: at the second of the two, where only one direction is concerned.
         held.retain(|wire| stall.dir == Direction::Both || (wire.node, wire.peer) == (to, from));
-        held.iter().for_each(|wire| wire.stall());
+        for wire in &held {
+            wire.stall();
+        }
         let any = !held.is_empty();
         self.stalled.insert(index, held);
         self.ends(index, stall.t.plus(stall.lasts)) && any

@@ -69,6 +69,7 @@ async fn start(scene: &Arc<Scene>, host: usize) -> turmoil::Result<Node> {
     header.limits.apply(&mut limits);
     header.timing.apply(&mut timing);
     header.nodes[host].timing.apply(&mut timing);
+    let hook = || Box::new(Hook::new(&scene.marks, scene.inject.as_deref()));
     let mut builder = Node::builder()
         .name(name(host))
         .network("simulation")
@@ -79,8 +80,12 @@ async fn start(scene: &Arc<Scene>, host: usize) -> turmoil::Result<Node> {
         .limits(limits)
         .timing(timing)
         .transport(TurmoilTransport { scene: Arc::clone(scene), node: host })
-        .trace(Box::new(Hook::new(&scene.marks, scene.inject.as_deref())))
+        .trace(hook())
         .listen(format!("{}:{PORT}", name(host)));
+    #[cfg(lacewing_inject)]
+    {
+        builder = builder.driver_trace(hook());
+    }
     for [_, to] in header.dials.iter().filter(|[from, _]| *from == host) {
         builder = builder.peer(format!("{}:{PORT}", name(*to)));
     }

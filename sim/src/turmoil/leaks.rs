@@ -6,18 +6,18 @@ use std::pin::pin;
 /// Every such source, with what it does.
 pub(crate) const ALL: [(&str, &str); 3] = [
     ("harness:futures-select", "callers pause, or not, as a draw of `futures::select!` says"),
-    ("harness:hashmap-iteration", "nodes start in the order of a std HashMap"),
+    ("harness:hashmap-iteration", "what is drawn for each node is drawn in the order of a std HashMap"),
     ("harness:thread-random", "pauses of lines come from the thread's random state"),
 ];
 
-/// The order in which nodes start.
+/// The order in which things are drawn for nodes.
 #[expect(clippy::disallowed_types, reason = "the very mistake that `meta` must notice")]
 pub(super) fn node_order(count: usize, inject: Option<&str>) -> Vec<usize> {
     if inject != Some(ALL[1].0) {
         return (0..count).collect();
     }
-    let nodes: std::collections::HashMap<usize, ()> = (0..count).map(|node| (node, ())).collect();
-    nodes.into_keys().collect()
+    let nodes: std::collections::HashSet<usize> = (0..count).collect();
+    nodes.into_iter().collect()
 }
 
 /// A number that no seed decides.

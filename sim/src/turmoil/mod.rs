@@ -131,8 +131,8 @@ impl<'o, 's> World<'o, 's> {
             over_cap_seen: std::collections::BTreeSet::new(),
             steps: 0,
         };
-        for node in leaks::node_order(count, world.options.inject.as_deref()) {
-            world.plan(at(run.header.nodes[node].start), Act::Start(node));
+        for (node, spec) in run.header.nodes.iter().enumerate() {
+            world.plan(at(spec.start), Act::Start(node));
         }
         world.plan(at(run.header.phases.fresh), Act::FreshPhase);
         for (index, item) in run.items.iter().enumerate() {
@@ -195,7 +195,7 @@ impl<'o, 's> World<'o, 's> {
         self.pass_lines_on();
         self.restart_the_stopped();
         self.steps += 1;
-        if self.steps % GAUGE_EVERY == 0 {
+        if self.steps.is_multiple_of(GAUGE_EVERY) {
             for node in 0..self.dark.len() {
                 drop(self.look_at_tables(node));
             }
@@ -299,7 +299,7 @@ fn simulation(scene: &Arc<Scene>) -> turmoil::Sim<'static> {
     }
     let mut random = Random::new(scene.run.header.seed, "turmoil.latency");
     let spread = net.latency_max.0 - net.latency_min.0;
-    for one in 0..count {
+    for one in leaks::node_order(count, scene.inject.as_deref()) {
         for other in one + 1..count {
             let latency = (net.latency_min.0 + random.below(spread + 1)).max(1_000);
             sim.set_link_latency(name(one), name(other), Duration::from_micros(latency));
