@@ -140,7 +140,7 @@ pub struct Limits {
     pub queued_bytes_per_link_max: usize,
     /// Bytes of half-received messages, for each link. At the limit the message fails with `ResourceExhausted`.
     pub reassembly_bytes_per_link_max: usize,
-    /// Bytes of calls and replies that a peer may have on the way before it gets new credit.
+    /// Bytes of calls that a peer may have on the way before it gets new credit; 64 KiB at least.
     pub link_window_bytes: u32,
     /// Actions that this node serves. At the limit `serve` is refused.
     pub actions_max: usize,
@@ -178,7 +178,7 @@ pub struct Timing {
     pub suspect_after_missed: u32,
     /// A peer is down after this long without a byte, or after `suspect_after_missed + 2` of its own intervals where that is longer.
     pub down_after: Duration,
-    /// From the first byte to a proved identity.
+    /// From the opening of the stream to a proved identity.
     pub handshake_timeout: Duration,
     /// How long a dial may take before the engine gives it up.
     pub connect_timeout: Duration,

@@ -71,4 +71,11 @@ pub const BUGS: &[Bug] = &[
         machine: "delivery",
         what: "now and then a request is sent twice and not recognised",
     },
+    Bug { name: "goodbye-unsaid", machine: "link", what: "links end without a word" },
+    Bug {
+        name: "peer-up-twice",
+        machine: "membership",
+        what: "a second link to a node is told as a second coming",
+    },
+    Bug { name: "stop-untold", machine: "engine", what: "a node that has stopped does not say so" },
 ];

@@ -25,6 +25,7 @@ pub mod link;
 pub mod machine;
 pub mod marks;
 pub mod membership;
+mod sequence_map;
 pub mod session;
 pub mod time;
 pub mod wire;

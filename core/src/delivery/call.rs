@@ -26,12 +26,25 @@ pub(super) struct PendingCall {
     action: Arc<ActionPath>,
     deadline: Instant,
     route: Route,
-    /// Whether the first byte is on its way, so that the peer may execute it.
-    started: bool,
+    /// Its number on the link, once its first byte is on its way.
+    sequence: Option<u64>,
+    /// Whether it leaves in chunks, so that it may have its outcome before it has left whole.
+    is_bulk: bool,
     /// An answer of which some chunks are still to come.
     reply: Option<Reassembly>,
     /// For [`Target::Any`]: what to send to the next neighbour if this one does not serve the action.
     search: Option<Payload>,
+}
+
+impl PendingCall {
+    fn new(action: Arc<ActionPath>, deadline: Instant, route: Route) -> Self {
+        Self { action, deadline, route, sequence: None, is_bulk: false, reply: None, search: None }
+    }
+
+    /// Whether a handler may have seen it.
+    fn maybe_executed(&self) -> bool {
+        self.sequence.is_some() || matches!(self.route, Route::Local(_))
+    }
 }
 
 /// Where a call went.
@@ -116,7 +129,7 @@ impl Delivery {
         let op = self.next_op();
         let request = self.serve_local(op, &action, payload, deadline);
         let route = Route::Local(request);
-        self.add_call(op, PendingCall { action, deadline, route, started: true, reply: None, search: None });
+        self.add_call(op, PendingCall::new(action, deadline, route));
         Ok(op)
     }
 
@@ -132,17 +145,15 @@ impl Delivery {
         self.check_room(cx, link, payload.data.len())?;
         let op = self.next_op();
         let route = Route::Link(link, node);
-        let search = search.then(|| payload.clone());
-        let call =
-            PendingCall { action: action.clone(), deadline, route, started: false, reply: None, search };
+        let mut call = PendingCall::new(action.clone(), deadline, route);
+        call.search = search.then(|| payload.clone());
         self.add_call(op, call);
-        self.send_request(cx, link, op, action, payload, deadline);
+        self.send_request(link, op, action, payload, deadline);
         Ok(op)
     }
 
     fn send_request(
         &mut self,
-        cx: &mut Cx<'_>,
         link: LinkId,
         op: OpId,
         action: Arc<ActionPath>,
@@ -152,12 +163,11 @@ impl Delivery {
         if let Some(state) = self.links.get_mut(&link) {
             state.pending_calls += 1;
         }
-        if injected!(cx, "request-sent-twice") && op.0.is_multiple_of(16) {
-            let again =
-                Message::Request { id: op.0, action: action.clone(), deadline, payload: payload.clone() };
-            self.send(link, again);
+        let message = Message::Request { op: op.0, action, deadline, payload };
+        if let Some(call) = self.calls.get_mut(op.0) {
+            call.is_bulk = message.is_bulk();
         }
-        self.send(link, Message::Request { id: op.0, action, deadline, payload });
+        self.send(link, message);
     }
 
     /// Whether the link takes another call of so many bytes.
@@ -209,7 +219,7 @@ impl Delivery {
     pub(crate) fn cancel(&mut self, cx: &mut Cx<'_>, op: OpId) {
         let Some(call) = self.calls.get(op.0) else { return };
         cx.mark("delivery.cancelled");
-        let error = Error::new(Code::Cancelled, "").executed_perhaps(call.started);
+        let error = Error::new(Code::Cancelled, "").executed_perhaps(call.maybe_executed());
         self.give_up(cx, op, error);
     }
 
@@ -222,7 +232,10 @@ impl Delivery {
                     self.out.push_back(Out::RequestCancelled { request });
                 }
             }
-            Route::Link(link, _) => self.out.push_back(Out::Withdraw { link, id: op.0 }),
+            Route::Link(link, _) => {
+                let sequence = call.sequence;
+                self.out.push_back(Out::Withdraw { link, op: op.0, sequence, tell_peer: true });
+            }
         }
         self.complete(cx, op, Err(error));
     }
@@ -250,6 +263,9 @@ impl Delivery {
                 if let Some(state) = self.links.get_mut(&link) {
                     state.pending_calls -= 1;
                     state.reassembly_bytes -= reassembled;
+                    if let Some(sequence) = call.sequence {
+                        state.sent.remove(sequence);
+                    }
                 }
                 self.announce_room(cx, link);
                 self.check_idle(link);
@@ -273,29 +289,35 @@ impl Delivery {
         let Some(mut call) = self.calls.remove(op.0) else { return false };
         self.leave_route(cx, &call);
         call.route = Route::Link(link, node);
-        call.started = false;
+        call.sequence = None;
         call.reply = None;
         self.calls.insert(op.0, call);
-        self.send_request(cx, link, op, action, payload, deadline);
+        self.send_request(link, op, action, payload, deadline);
         true
     }
 
-    pub(super) fn started(&mut self, link: LinkId, id: u64) {
-        if let Some(call) = self.calls.get_mut(id)
-            && matches!(call.route, Route::Link(on, _) if on == link)
-        {
-            call.started = true;
+    pub(super) fn started(&mut self, link: LinkId, op: u64, sequence: u64) {
+        let (Some(call), Some(state)) = (self.calls.get_mut(op), self.links.get_mut(&link)) else { return };
+        if matches!(call.route, Route::Link(on, _) if on == link) {
+            call.sequence = Some(sequence);
+            state.sent.insert(sequence, op);
         }
     }
 
-    /// The call that a frame of the peer answers: only one that went over this very link.
-    fn answered(&mut self, cx: &mut Cx<'_>, link: LinkId, id: u64) -> Option<&mut PendingCall> {
-        let call =
-            self.calls.get_mut(id).filter(|call| matches!(call.route, Route::Link(on, _) if on == link));
-        if call.is_none() {
+    /// The call that a frame of the peer answers: only one that has begun to leave on this very link.
+    fn answered(&mut self, cx: &mut Cx<'_>, link: LinkId, sequence: u64) -> Option<OpId> {
+        let op = self.links.get(&link).and_then(|state| state.sent.get(sequence)).map(|op| OpId(*op));
+        if op.is_none() {
             cx.count("delivery.late_reply");
         }
-        call
+        op
+    }
+
+    /// A call may have its answer before its last chunk has left: what is left of it need not be sent.
+    fn stop_sending(&mut self, op: OpId) {
+        if let Some(PendingCall { is_bulk: true, route: Route::Link(link, _), .. }) = self.calls.get(op.0) {
+            self.out.push_back(Out::Withdraw { link: *link, op: op.0, sequence: None, tell_peer: false });
+        }
     }
 
     pub(super) fn reply_frame(
@@ -309,33 +331,34 @@ impl Delivery {
         if head.total_len.is_some() != header.more {
             return Err(CloseReason::MalformedFrame);
         }
-        let Some(call) = self.answered(cx, link, header.id) else { return Ok(()) };
-        if call.reply.is_some() {
+        let Some(op) = self.answered(cx, link, header.id) else { return Ok(()) };
+        if self.calls.get(op.0).is_some_and(|call| call.reply.is_some()) {
             return Err(CloseReason::UnexpectedFrame);
         }
-        let op = OpId(header.id);
         let Some(codec) = Codec::from_number(head.codec) else {
             let error =
                 Error::new(Code::Codec, alloc::format!("the answer has the unknown codec {}", head.codec));
             self.give_up(cx, op, error.executed_perhaps(true));
             return Ok(());
         };
-        let Some(total_len) = head.total_len else {
-            let data = body.slice(taken..);
-            self.complete(cx, op, Ok(Payload { codec, data }));
-            return Ok(());
-        };
+        let total_len = head.total_len.unwrap_or((body.len() - taken) as u64);
         let limit = self.config.limits.message_bytes_max;
         let Some(total_len) = usize::try_from(total_len).ok().filter(|total| *total <= limit) else {
             let text = alloc::format!("the answer has {total_len} bytes, the limit is {limit}");
             self.give_up(cx, op, Error::new(Code::TooLarge, text).executed_perhaps(true));
             return Ok(());
         };
+        if !header.more {
+            let data = body.slice(taken..);
+            self.stop_sending(op);
+            self.complete(cx, op, Ok(Payload { codec, data }));
+            return Ok(());
+        }
         cx.mark("delivery.reply_in_chunks");
-        if let Some(call) = self.calls.get_mut(header.id) {
+        if let Some(call) = self.calls.get_mut(op.0) {
             call.reply = Some(Reassembly::new(codec, total_len));
         }
-        self.reply_chunk(cx, link, header, &body[taken..])
+        self.reply_chunk(cx, link, op, header.more, &body[taken..])
     }
 
     pub(super) fn reply_more_frame(
@@ -345,21 +368,22 @@ impl Delivery {
         header: FrameHeader,
         body: &Bytes,
     ) -> Result<(), CloseReason> {
-        match self.answered(cx, link, header.id) {
-            None => Ok(()),
-            Some(call) if call.reply.is_none() => Err(CloseReason::UnexpectedFrame),
-            Some(_) => self.reply_chunk(cx, link, header, body),
+        let Some(op) = self.answered(cx, link, header.id) else { return Ok(()) };
+        if self.calls.get(op.0).is_some_and(|call| call.reply.is_none()) {
+            return Err(CloseReason::UnexpectedFrame);
         }
+        self.reply_chunk(cx, link, op, header.more, body)
     }
 
     fn reply_chunk(
         &mut self,
         cx: &mut Cx<'_>,
         link: LinkId,
-        header: FrameHeader,
+        op: OpId,
+        more: bool,
         chunk: &[u8],
     ) -> Result<(), CloseReason> {
-        let (Some(call), Some(state)) = (self.calls.get_mut(header.id), self.links.get_mut(&link)) else {
+        let (Some(call), Some(state)) = (self.calls.get_mut(op.0), self.links.get_mut(&link)) else {
             return Ok(());
         };
         let Some(reply) = call.reply.as_mut() else { return Ok(()) };
@@ -368,16 +392,17 @@ impl Delivery {
             let text =
                 alloc::format!("half-received messages from this peer would pass {limit} bytes, the limit");
             let error = Error::new(Code::ResourceExhausted, text).executed_perhaps(true);
-            self.give_up(cx, OpId(header.id), error);
+            self.give_up(cx, op, error);
             return Ok(());
         }
         let before = reply.len();
-        let progress = reply.add(chunk, header.more)?;
+        let progress = reply.add(chunk, more)?;
         state.reassembly_bytes += chunk.len();
         if let Progress::Whole(payload) = progress {
             state.reassembly_bytes -= before + chunk.len();
             call.reply = None;
-            self.complete(cx, OpId(header.id), Ok(payload));
+            self.stop_sending(op);
+            self.complete(cx, op, Ok(payload));
         }
         Ok(())
     }
@@ -390,12 +415,11 @@ impl Delivery {
         body: &Bytes,
     ) -> Result<(), CloseReason> {
         let error = decode_error(body).map_err(|_| CloseReason::MalformedFrame)?;
-        if self.answered(cx, link, id).is_none() {
-            return Ok(());
-        }
+        let Some(op) = self.answered(cx, link, id) else { return Ok(()) };
+        self.stop_sending(op);
         let elsewhere = matches!(error.code(), Code::NotFound | Code::Unavailable) && !error.maybe_executed();
-        if !(elsewhere && self.search_on(cx, OpId(id))) {
-            self.complete(cx, OpId(id), Err(error));
+        if !(elsewhere && self.search_on(cx, op)) {
+            self.complete(cx, op, Err(error));
         }
         Ok(())
     }
@@ -407,7 +431,7 @@ impl Delivery {
             }
             let Some(call) = self.calls.get(id) else { continue };
             cx.count("delivery.deadline_exceeded");
-            let error = Error::new(Code::DeadlineExceeded, "").executed_perhaps(call.started);
+            let error = Error::new(Code::DeadlineExceeded, "").executed_perhaps(call.maybe_executed());
             self.give_up(cx, OpId(id), error);
         }
     }
@@ -418,7 +442,7 @@ impl Delivery {
         let lost: alloc::vec::Vec<u64> =
             self.calls.iter().filter(|(_, call)| on_link(call.route)).map(|(id, _)| id).collect();
         for id in lost {
-            let started = self.calls.get(id).is_some_and(|call| call.started);
+            let started = self.calls.get(id).is_some_and(PendingCall::maybe_executed);
             if !started && self.search_on(cx, OpId(id)) {
                 continue;
             }
@@ -435,7 +459,7 @@ impl Delivery {
     /// The node stops: calls that are still open fail.
     pub(super) fn abandon_calls(&mut self, cx: &mut Cx<'_>) {
         let open: alloc::vec::Vec<(u64, bool)> =
-            self.calls.iter().map(|(id, call)| (id, call.started)).collect();
+            self.calls.iter().map(|(id, call)| (id, call.maybe_executed())).collect();
         for (id, started) in open {
             let error = Error::of_kind(Kind::Stopped, "this node stopped").executed_perhaps(started);
             self.give_up(cx, OpId(id), error);

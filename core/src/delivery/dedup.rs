@@ -49,8 +49,13 @@ impl DedupWindow {
         if sequence - self.newest >= SPAN {
             self.bits.fill(0);
         } else {
-            for between in self.newest + 1..=sequence {
-                self.bits[(between % SPAN / 64) as usize] &= !(1 << (between % 64));
+            // A word at a time: a peer may let its numbers jump with every frame.
+            let mut next = self.newest + 1;
+            while next <= sequence {
+                let count = (64 - next % 64).min(sequence - next + 1);
+                let mask = if count == 64 { u64::MAX } else { ((1 << count) - 1) << (next % 64) };
+                self.bits[(next % SPAN / 64) as usize] &= !mask;
+                next += count;
             }
         }
         self.newest = sequence;

@@ -6,10 +6,9 @@ mod call;
 mod deadlines;
 mod dedup;
 mod reassembly;
-mod sequence_map;
 mod serve;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -19,7 +18,6 @@ use bytes::Bytes;
 use self::call::PendingCall;
 use self::deadlines::Deadlines;
 use self::dedup::DedupWindow;
-use self::sequence_map::SequenceMap;
 pub use self::serve::ServeError;
 use self::serve::{Inbound, ServedRequest};
 use crate::code::{CloseReason, Error};
@@ -27,12 +25,13 @@ use crate::config::Config;
 use crate::identity::{Incarnation, NodeId};
 use crate::link::{LinkId, Message};
 use crate::machine::{Cx, Machine};
+use crate::sequence_map::SequenceMap;
 use crate::time::Instant;
 use crate::wire::frame::{FrameHeader, FrameType, HEADER_LEN};
 use crate::wire::path::ActionPath;
 pub use crate::wire::payload::{Codec, Payload};
 
-/// One call of this node, from `Engine::call` to `Event::CallDone`. It is also the call's sequence number on the wire.
+/// One call of this node, from `Engine::call` to `Event::CallDone`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpId(pub u64);
 
@@ -88,7 +87,7 @@ pub(crate) enum In {
     /// A frame of a call arrived.
     Frame { link: LinkId, header: FrameHeader, body: Bytes },
     /// The first byte of this call is on its way: from now on it may be executed.
-    Started { link: LinkId, id: u64 },
+    Started { link: LinkId, op: u64, sequence: u64 },
     /// So many payload bytes have left the link's queue.
     Flushed { link: LinkId, bytes: usize },
     /// The node took a new incarnation.
@@ -105,7 +104,7 @@ pub(crate) enum Out {
     /// Send this.
     Send { link: LinkId, message: Message },
     /// Nobody waits for this call any more: take it out of the queue, or tell the peer.
-    Withdraw { link: LinkId, id: u64 },
+    Withdraw { link: LinkId, op: u64, sequence: Option<u64>, tell_peer: bool },
     /// Nobody waits for this reply any more.
     WithdrawReply { link: LinkId, id: u64 },
     /// The peer may send so many bytes more.
@@ -162,6 +161,8 @@ struct LinkState {
     message_bytes_max: usize,
     /// Our calls that wait for an answer on this link.
     pending_calls: usize,
+    /// Those of them that have begun to leave, by their sequence numbers.
+    sent: SequenceMap<u64>,
     /// The peer's calls on this link, by their sequence numbers.
     inbound: SequenceMap<Inbound>,
     /// Bytes of half-received requests and replies.
@@ -247,7 +248,8 @@ impl Delivery {
             "delivery.queued_bytes_per_link",
             most(|link| link.queued_bytes),
             // A single message always has room.
-            limits.queued_bytes_per_link_max.max(limits.message_bytes_max),
+            limits.queued_bytes_per_link_max.max(limits.message_bytes_max)
+                + 2 * limits.pending_requests_per_link_max * Error::MESSAGE_LEN_MAX,
             true,
         );
         gauge(
@@ -275,6 +277,7 @@ impl Delivery {
             peer,
             message_bytes_max,
             pending_calls: 0,
+            sent: SequenceMap::new(),
             inbound: SequenceMap::new(),
             reassembly_bytes: 0,
             backlog_bytes: 0,
@@ -296,10 +299,9 @@ impl Delivery {
 
     /// Keeps an origin's window, forgetting the oldest of those that have no link when there are too many.
     fn remember(&mut self, node: NodeId, origin: Origin) {
-        let surplus = (self.origins.len() + 1).saturating_sub(self.config.limits.remembered_peers_max);
-        for _ in 0..surplus.min(self.origin_order.len()) {
-            let linked = |node: &NodeId| self.links.values().any(|link| link.peer.node == *node);
-            let Some(position) = self.origin_order.iter().position(|node| !linked(node)) else { break };
+        if self.origins.len() >= self.config.limits.remembered_peers_max {
+            let linked: BTreeSet<NodeId> = self.links.values().map(|link| link.peer.node).collect();
+            let position = self.origin_order.iter().position(|node| !linked.contains(node)).unwrap_or(0);
             if let Some(oldest) = self.origin_order.remove(position) {
                 self.origins.remove(&oldest);
             }
@@ -312,11 +314,20 @@ impl Delivery {
     fn link_lost(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: CloseReason) {
         let Some(state) = self.links.remove(&link) else { return };
         self.neighbours.retain(|_, preferred| *preferred != link);
+        if state.refused {
+            // Whoever waits for room here may try again, on another link or to be told that there is none.
+            self.out.push_back(Out::Writable { node: state.peer.node });
+        }
         for (_, inbound) in state.inbound.iter() {
-            if let Inbound::Serving { request } = inbound {
-                cx.mark("delivery.request_orphaned");
-                self.drop_request(*request);
-                self.out.push_back(Out::RequestCancelled { request: *request });
+            match inbound {
+                Inbound::Receiving { ticket, .. } => {
+                    self.drop_request(ticket.request);
+                }
+                Inbound::Serving { request } => {
+                    cx.mark("delivery.request_orphaned");
+                    self.drop_request(*request);
+                    self.out.push_back(Out::RequestCancelled { request: *request });
+                }
             }
         }
         self.fail_calls_of(cx, link, reason);
@@ -346,7 +357,11 @@ impl Delivery {
         match result {
             Ok(()) if header.frame_type.uses_credit() => self.return_credit(cx, link, taken),
             Ok(()) => {}
-            Err(reason) => self.out.push_back(Out::Violation { link, reason }),
+            Err(reason) => {
+                self.out.push_back(Out::Violation { link, reason });
+                // What else it sent is on its way to us already, and is not looked at any more.
+                self.link_lost(cx, link, reason);
+            }
         }
     }
 
@@ -387,7 +402,7 @@ impl Delivery {
 
     fn send(&mut self, link: LinkId, message: Message) {
         if let Some(state) = self.links.get_mut(&link) {
-            state.queued_bytes += message.payload_len();
+            state.queued_bytes += message.queued_len();
             self.out.push_back(Out::Send { link, message });
         }
     }
@@ -425,7 +440,7 @@ impl Machine for Delivery {
             }
             In::LinkLost { link, reason } => self.link_lost(cx, link, reason),
             In::Frame { link, header, body } => self.frame(cx, link, header, &body),
-            In::Started { link, id } => self.started(link, id),
+            In::Started { link, op, sequence } => self.started(link, op, sequence),
             In::Flushed { link, bytes } => self.flushed(cx, link, bytes),
             In::Reincarnated { incarnation } => self.own.incarnation = incarnation,
             In::Stop => self.stopping = true,

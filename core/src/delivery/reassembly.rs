@@ -34,11 +34,15 @@ impl Reassembly {
 
     /// Adds a chunk. Fewer or more bytes than were announced break the protocol, and so does an empty chunk.
     pub(super) fn add(&mut self, chunk: &[u8], more: bool) -> Result<Progress, CloseReason> {
-        self.buffer.extend_from_slice(chunk);
-        let left = self.total_len.checked_sub(self.buffer.len()).ok_or(CloseReason::MalformedFrame)?;
+        let left =
+            self.total_len.checked_sub(self.buffer.len() + chunk.len()).ok_or(CloseReason::MalformedFrame)?;
         match (more, left) {
-            (true, 1..) if !chunk.is_empty() => Ok(Progress::Unfinished),
+            (true, 1..) if !chunk.is_empty() => {
+                self.buffer.extend_from_slice(chunk);
+                Ok(Progress::Unfinished)
+            }
             (false, 0) => {
+                self.buffer.extend_from_slice(chunk);
                 let data: Bytes = core::mem::take(&mut self.buffer).freeze();
                 Ok(Progress::Whole(Payload { codec: self.codec, data }))
             }

@@ -23,12 +23,25 @@ use crate::wire::payload::Codec;
 #[derive(Debug)]
 pub(super) enum Inbound {
     /// Some chunks are still to come.
-    Receiving { action: Arc<ActionPath>, deadline: Instant, message: Reassembly },
+    Receiving { ticket: Ticket, message: Reassembly },
     /// A handler works on it.
     Serving { request: RequestId },
 }
 
-/// A request that a handler works on.
+/// What stays the same from a request's first chunk to its handler.
+#[derive(Clone, Debug)]
+pub(super) struct Ticket {
+    pub(super) request: RequestId,
+    action: Arc<ActionPath>,
+    deadline: Instant,
+}
+
+/// Unanswered requests of a link whose payloads may share the buffer that they came in.
+const SHARED_BUFFERS_MAX: usize = 256;
+/// Payloads up to this size are copied out of that buffer once there are more.
+const COPY_LEN_MAX: usize = 16 * 1024;
+
+/// A request that is being received, or that a handler works on.
 #[derive(Debug)]
 pub(super) struct ServedRequest {
     origin: RequestOrigin,
@@ -88,25 +101,25 @@ impl Delivery {
         payload: Payload,
         deadline: Instant,
     ) -> RequestId {
-        self.hand_over(RequestOrigin::Local(op), self.own, action.clone(), payload, deadline)
+        let ticket = self.ticket(action.clone(), deadline);
+        let request = ticket.request;
+        self.hand_over(ticket, RequestOrigin::Local(op), self.own, payload);
+        request
     }
 
     /// Hands a whole request to the application.
-    fn hand_over(
-        &mut self,
-        origin: RequestOrigin,
-        caller: Caller,
-        action: Arc<ActionPath>,
-        payload: Payload,
-        deadline: Instant,
-    ) -> RequestId {
-        self.last_request += 1;
-        let request = RequestId(self.last_request);
+    fn hand_over(&mut self, ticket: Ticket, origin: RequestOrigin, caller: Caller, payload: Payload) {
+        let Ticket { request, action, deadline } = ticket;
         let payload_len = payload.data.len();
         self.requests.insert(request.0, ServedRequest { origin, deadline, payload_len });
-        self.request_deadlines.add(deadline, request.0);
         self.out.push_back(Out::Request { request, caller, action, payload, deadline });
-        request
+    }
+
+    /// A number for a request, which ends at its deadline whether or not it is whole by then.
+    fn ticket(&mut self, action: Arc<ActionPath>, deadline: Instant) -> Ticket {
+        self.last_request += 1;
+        self.request_deadlines.add(deadline, self.last_request);
+        Ticket { request: RequestId(self.last_request), action, deadline }
     }
 
     pub(super) fn request_frame(
@@ -138,7 +151,7 @@ impl Delivery {
                 return Ok(());
             }
         }
-        let (action, codec) = match self.admit(cx, link, &head) {
+        let (action, codec) = match self.admit(cx, link, &head, body.len() - taken) {
             Ok(admitted) => admitted,
             Err(error) => {
                 self.refuse(link, header.id, error);
@@ -146,15 +159,18 @@ impl Delivery {
             }
         };
         let deadline = cx.now + Duration::from_micros(head.time_left_us);
+        let ticket = self.ticket(action, deadline);
         let Some(total_len) = head.total_len else {
             let payload = Payload { codec, data: body.slice(taken..) };
-            self.accept(link, header.id, peer, action, payload, deadline);
+            self.accept(link, header.id, ticket, payload);
             return Ok(());
         };
         cx.mark("delivery.request_in_chunks");
         let message = Reassembly::new(codec, usize::try_from(total_len).unwrap_or(usize::MAX));
+        let origin = RequestOrigin::Link(link, header.id);
+        self.requests.insert(ticket.request.0, ServedRequest { origin, deadline, payload_len: 0 });
         if let Some(state) = self.links.get_mut(&link) {
-            state.inbound.insert(header.id, Inbound::Receiving { action, deadline, message });
+            state.inbound.insert(header.id, Inbound::Receiving { ticket, message });
         }
         self.request_chunk(cx, link, header, &body[taken..])
     }
@@ -165,6 +181,7 @@ impl Delivery {
         cx: &mut Cx<'_>,
         link: LinkId,
         head: &RequestHead<'_>,
+        first_len: usize,
     ) -> Result<(Arc<ActionPath>, Codec), Error> {
         if self.stopping {
             cx.mark("delivery.refused_while_stopping");
@@ -175,8 +192,8 @@ impl Delivery {
             return Err(Error::new(Code::DeadlineExceeded, "the deadline had passed on arrival"));
         }
         let limits = &self.config.limits;
-        if let Some(total_len) = head.total_len.filter(|total| *total > limits.message_bytes_max as u64) {
-            let total_len = usize::try_from(total_len).unwrap_or(usize::MAX);
+        let total_len = usize::try_from(head.total_len.unwrap_or(first_len as u64)).unwrap_or(usize::MAX);
+        if total_len > limits.message_bytes_max {
             return Err(Error::new(
                 Code::TooLarge,
                 over_limit("the request", total_len, limits.message_bytes_max),
@@ -206,25 +223,21 @@ impl Delivery {
         }
     }
 
-    fn accept(
-        &mut self,
-        link: LinkId,
-        id: u64,
-        peer: Caller,
-        action: Arc<ActionPath>,
-        payload: Payload,
-        deadline: Instant,
-    ) {
+    fn accept(&mut self, link: LinkId, id: u64, ticket: Ticket, mut payload: Payload) {
+        let Some(state) = self.links.get_mut(&link) else { return };
         let payload_len = payload.data.len();
-        let request = self.hand_over(RequestOrigin::Link(link, id), peer, action, payload, deadline);
-        if let Some(state) = self.links.get_mut(&link) {
-            state.backlog_bytes += payload_len;
-            // A duplicate gets here in simulation only, when the injected bug lets it pass.
-            if state.inbound.contains(id) {
-                state.inbound.remove(id);
-            }
-            state.inbound.insert(id, Inbound::Serving { request });
+        if state.inbound.len() > SHARED_BUFFERS_MAX && payload_len <= COPY_LEN_MAX {
+            // A small payload keeps the whole buffer alive that it came in. A few may, thousands may not.
+            payload.data = Bytes::copy_from_slice(&payload.data);
         }
+        state.backlog_bytes += payload_len;
+        // A duplicate gets here in simulation only, when the injected bug lets it pass.
+        if state.inbound.contains(id) {
+            state.inbound.remove(id);
+        }
+        state.inbound.insert(id, Inbound::Serving { request: ticket.request });
+        let peer = state.peer;
+        self.hand_over(ticket, RequestOrigin::Link(link, id), peer, payload);
     }
 
     fn refuse(&mut self, link: LinkId, id: u64, error: Error) {
@@ -259,36 +272,39 @@ impl Delivery {
     ) -> Result<(), CloseReason> {
         let limit = self.config.limits.reassembly_bytes_per_link_max;
         let Some(state) = self.links.get_mut(&link) else { return Ok(()) };
-        let full = state.reassembly_bytes + chunk.len() > limit;
-        let Some(Inbound::Receiving { action, deadline, message }) = state.inbound.get_mut(header.id) else {
-            return Ok(());
-        };
-        if full || *deadline <= cx.now {
-            let error = if full {
-                cx.count("delivery.reassembly_full");
-                let text =
-                    alloc::format!("half-received messages of this peer would pass {limit} bytes, the limit");
-                Error::new(Code::ResourceExhausted, text)
-            } else {
-                cx.mark("delivery.expired_in_chunks");
-                Error::new(Code::DeadlineExceeded, "the deadline passed before the request was whole")
-            };
-            state.reassembly_bytes -= message.len();
-            state.inbound.remove(header.id);
-            self.refuse(link, header.id, error);
-            self.check_idle(link);
+        if state.reassembly_bytes + chunk.len() > limit {
+            cx.count("delivery.reassembly_full");
+            let text =
+                alloc::format!("half-received messages of this peer would pass {limit} bytes, the limit");
+            self.stop_receiving(link, header.id, Some(Error::new(Code::ResourceExhausted, text)));
             return Ok(());
         }
+        let Some(Inbound::Receiving { ticket, message }) = state.inbound.get_mut(header.id) else {
+            return Ok(());
+        };
         let before = message.len();
         let progress = message.add(chunk, header.more)?;
         state.reassembly_bytes += chunk.len();
         if let Progress::Whole(payload) = progress {
-            let (action, deadline, peer) = (action.clone(), *deadline, state.peer);
+            let ticket = ticket.clone();
             state.reassembly_bytes -= before + chunk.len();
             state.inbound.remove(header.id);
-            self.accept(link, header.id, peer, action, payload, deadline);
+            self.requests.remove(ticket.request.0);
+            self.accept(link, header.id, ticket, payload);
         }
         Ok(())
+    }
+
+    /// Forgets a request that is not whole; further chunks of it are dropped.
+    fn stop_receiving(&mut self, link: LinkId, id: u64, error: Option<Error>) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let Some(Inbound::Receiving { ticket, message }) = state.inbound.remove(id) else { return };
+        state.reassembly_bytes -= message.len();
+        self.drop_request(ticket.request);
+        if let Some(error) = error {
+            self.refuse(link, id, error);
+        }
+        self.check_idle(link);
     }
 
     pub(super) fn cancel_frame(
@@ -308,11 +324,7 @@ impl Delivery {
                 cx.mark("delivery.cancel_after_answer");
                 self.out.push_back(Out::WithdrawReply { link, id });
             }
-            Some(Inbound::Receiving { message, .. }) => {
-                state.reassembly_bytes -= message.len();
-                state.inbound.remove(id);
-                self.check_idle(link);
-            }
+            Some(Inbound::Receiving { .. }) => self.stop_receiving(link, id, None),
             Some(Inbound::Serving { request }) => {
                 let request = *request;
                 cx.mark("delivery.cancel_reached_handler");
@@ -337,7 +349,9 @@ impl Delivery {
             cx.count("delivery.late_answer");
             return false;
         };
-        let result = result.and_then(|payload| self.check_answer(cx, origin, payload));
+        let result = result
+            .and_then(|payload| self.check_answer(cx, origin, payload))
+            .map_err(|error| self.check_failure(origin, error));
         self.release(cx, request);
         match (origin, result) {
             (RequestOrigin::Local(op), result) => self.complete(cx, op, result),
@@ -383,6 +397,23 @@ impl Delivery {
         Ok(payload)
     }
 
+    /// A handler has run, so its failure may have had effects, unless its code says that it refused to begin.
+    fn check_failure(&self, origin: RequestOrigin, error: Error) -> Error {
+        let refused =
+            matches!(error.code(), Code::InvalidArgument | Code::PermissionDenied | Code::Unauthenticated);
+        let executed = error.maybe_executed() || !refused;
+        let error = error.executed_perhaps(executed);
+        let full = match origin {
+            RequestOrigin::Local(_) => false,
+            RequestOrigin::Link(link, _) => {
+                let limit = self.config.limits.queued_bytes_per_link_max;
+                self.links.get(&link).is_some_and(|state| state.queued_bytes + error.detail().len() > limit)
+            }
+        };
+        // A caller that does not read its answers gets the codes without the details.
+        if full { error.with_detail(Bytes::new()) } else { error }
+    }
+
     /// Takes a request off the books: of the node, and of the link that it came by.
     fn release(&mut self, cx: &mut Cx<'_>, request: RequestId) {
         let Some(served) = self.requests.remove(request.0) else { return };
@@ -413,10 +444,23 @@ impl Delivery {
             debug_assert!(served.deadline <= cx.now, "a request expires at its deadline");
             cx.count("delivery.request_expired");
             let request = RequestId(id);
+            if let Some((link, wire_id)) = self.receiving(served.origin) {
+                let error =
+                    Error::new(Code::DeadlineExceeded, "the deadline passed before the request was whole");
+                self.stop_receiving(link, wire_id, Some(error));
+                continue;
+            }
             // A local caller's own deadline is the same instant, and is handled with the calls.
             self.release(cx, request);
             self.out.push_back(Out::RequestCancelled { request });
         }
+    }
+
+    /// Where a request comes from that is not whole yet.
+    fn receiving(&self, origin: RequestOrigin) -> Option<(LinkId, u64)> {
+        let RequestOrigin::Link(link, id) = origin else { return None };
+        let inbound = self.links.get(&link)?.inbound.get(id)?;
+        matches!(inbound, Inbound::Receiving { .. }).then_some((link, id))
     }
 
     /// The node stops: whoever waits for an answer gets one.
@@ -425,6 +469,12 @@ impl Delivery {
         let open: alloc::vec::Vec<u64> = self.requests.iter().map(|(id, _)| id).collect();
         for id in open {
             let request = RequestId(id);
+            let origin = self.requests.get(id).map(|served| served.origin);
+            if let Some((link, wire_id)) = origin.and_then(|origin| self.receiving(origin)) {
+                let error = Error::of_kind(Kind::Stopped, "the node stopped before the request was whole");
+                self.stop_receiving(link, wire_id, Some(error));
+                continue;
+            }
             let error = Error::of_kind(Kind::Stopped, "the node stopped before the handler had finished");
             self.reply(cx, request, Err(error.executed_perhaps(true)));
             self.out.push_back(Out::RequestCancelled { request });

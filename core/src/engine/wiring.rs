@@ -10,8 +10,8 @@ use crate::link;
 use crate::machine::{Cx, Machine};
 use crate::membership;
 
-/// Hops that one input may cause. The largest legitimate number is the loss of a link with every call pending.
-const HOPS_MAX: usize = 1 << 20;
+/// Hops that one input may cause: far above the end of a node with every table full, far below for ever.
+const HOPS_MAX: usize = 1 << 26;
 
 impl Engine {
     pub(super) fn tell_links(&mut self, input: link::In) {
@@ -72,7 +72,9 @@ impl Engine {
             link::Out::Frame { link, header, body } => {
                 self.tell_delivery(delivery::In::Frame { link, header, body });
             }
-            link::Out::Started { link, id } => self.tell_delivery(delivery::In::Started { link, id }),
+            link::Out::Started { link, op, sequence } => {
+                self.tell_delivery(delivery::In::Started { link, op, sequence });
+            }
             link::Out::Flushed { link, bytes } => self.tell_delivery(delivery::In::Flushed { link, bytes }),
             link::Out::Closed { link, reason, remote_addr, peer, peer_closed } => {
                 *self.closed.entry(reason).or_insert(0) += 1;
@@ -133,7 +135,9 @@ impl Engine {
     fn route_delivery(&mut self, out: delivery::Out) {
         match out {
             delivery::Out::Send { link, message } => self.tell_links(link::In::Send { link, message }),
-            delivery::Out::Withdraw { link, id } => self.tell_links(link::In::Withdraw { link, id }),
+            delivery::Out::Withdraw { link, op, sequence, tell_peer } => {
+                self.tell_links(link::In::Withdraw { link, op, sequence, tell_peer });
+            }
             delivery::Out::WithdrawReply { link, id } => {
                 self.tell_links(link::In::WithdrawReply { link, id });
             }

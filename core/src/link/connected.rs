@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::outbox::{Outbox, frame};
+use super::outbox::{Filling, Outbox, frame};
 use super::{LinkId, Out, Shared};
 use crate::code::CloseReason;
 use crate::config::{Config, Timing};
@@ -95,6 +95,7 @@ impl Connected {
     /// Starts the peer's silence anew.
     pub(super) fn forgive(&mut self, now: Instant) {
         self.last_heard = now;
+        self.stalled_since = self.stalled_since.map(|_| now);
     }
 
     /// Opens a record and hands on what is in it.
@@ -162,6 +163,11 @@ impl Connected {
                 let Stale { incarnation, signature } = Stale::decode(&body).map_err(malformed)?;
                 let newer =
                     SignedIncarnation { incarnation: crate::Incarnation::new(incarnation), signature };
+                // Every peer holds a signature of the present one; repeating it must not cost us a verification.
+                if newer.incarnation <= shared.incarnation.incarnation {
+                    cx.count("link.stale_is_old_news");
+                    return Ok(());
+                }
                 // Only this node's own signature counts: nobody else can make it give way.
                 if !newer.verify(&shared.identity.public_key(), &*shared.config.crypto) {
                     cx.count("link.stale_forged");
@@ -189,16 +195,20 @@ impl Connected {
     pub(super) fn build_record(
         &mut self,
         cx: &mut Cx<'_>,
-        config: &Config,
-        buffer: &mut BytesMut,
+        shared: &mut Shared,
         link: LinkId,
         out: &mut VecDeque<Out>,
     ) -> Result<Option<BytesMut>, CloseReason> {
+        let Shared { config, buffer, last_sequence, .. } = shared;
         debug_assert!(buffer.is_empty(), "the last record was split off");
         buffer.reserve(PREFIX_LEN + self.record_len_max);
         buffer.put_bytes(0, PREFIX_LEN);
-        let room = self.record_len_max - TRAILER_LEN;
-        let (bytes, goodbye) = self.outbox.fill(cx.now, link, buffer, room, out);
+        let end = PREFIX_LEN + self.record_len_max - TRAILER_LEN;
+        let repeats = injected!(cx, "request-sent-twice");
+        let mut filling =
+            Filling { now: cx.now, link, record: &mut *buffer, end, last_sequence, out, flushed: 0, repeats };
+        let goodbye = self.outbox.fill(&mut filling);
+        let bytes = filling.flushed;
         if buffer.len() == PREFIX_LEN {
             buffer.clear();
             return Ok(None);
@@ -275,10 +285,10 @@ impl Connected {
         }
         // One that is due within an eighth of an interval goes now, with the others.
         let idle_for = cx.now - self.last_sent;
-        if idle_for + timing.keepalive_interval / 8 >= timing.keepalive_interval
-            && !injected!(cx, "keepalive-forgotten")
-        {
-            self.outbox.keep_alive();
+        if idle_for + timing.keepalive_interval / 8 >= timing.keepalive_interval {
+            if !injected!(cx, "keepalive-forgotten") {
+                self.outbox.keep_alive();
+            }
             // Whether or not the transport takes it now, the next one is an interval away.
             self.last_sent = cx.now;
         }

@@ -105,8 +105,10 @@ fn prove(
     // The side that accepted signs before the session is consumed, and sends only if the peer's proof holds.
     let proof = dialled.is_none().then(|| unproven.proof(&shared.identity, shared.incarnation));
     let (mut session, peer, rest) = unproven.prove(record).map_err(SessionError::close_reason)?;
-    let is_self = peer.public_key == shared.identity.public_key();
-    if !is_self && !shared.config.trust.admits(&peer.public_key) {
+    let has_our_key = peer.public_key == shared.identity.public_key();
+    // Another life with the same key is no self but a copy, with which membership deals.
+    let is_self = has_our_key && peer.incarnation.incarnation == shared.incarnation.incarnation;
+    if !has_our_key && !shared.config.trust.admits(&peer.public_key) {
         cx.mark("link.untrusted");
         return Err(CloseReason::Untrusted);
     }

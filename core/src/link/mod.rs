@@ -11,11 +11,13 @@ mod outbox;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
+use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use bytes::{Bytes, BytesMut};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use zeroize::Zeroizing;
 
 use self::advertised::Advertised;
 use self::connected::Connected;
@@ -25,7 +27,7 @@ use crate::address::Address;
 use crate::code::CloseReason;
 use crate::config::{Config, Limits};
 use crate::identity::{Identity, Incarnation, SignedIncarnation};
-use crate::machine::{Cx, Machine};
+use crate::machine::{Cx, Machine, injected};
 use crate::session::{HandshakeConfig, Offer, ProvenPeer, VersionRange, WireLimits};
 use crate::time::Instant;
 use crate::wire::body::Hello;
@@ -50,7 +52,7 @@ pub(crate) enum In {
     /// Send this.
     Send { link: LinkId, message: Message },
     /// Our call is not waited for any more.
-    Withdraw { link: LinkId, id: u64 },
+    Withdraw { link: LinkId, op: u64, sequence: Option<u64>, tell_peer: bool },
     /// Our answer is not waited for any more.
     WithdrawReply { link: LinkId, id: u64 },
     /// The peer may send so many bytes more.
@@ -85,7 +87,7 @@ pub(crate) enum Out {
     /// A frame of a call.
     Frame { link: LinkId, header: FrameHeader, body: Bytes },
     /// The first byte of this call has left.
-    Started { link: LinkId, id: u64 },
+    Started { link: LinkId, op: u64, sequence: u64 },
     /// So many payload bytes have left the queue.
     Flushed { link: LinkId, bytes: usize },
     /// The link is over. `peer_closed` where the stream ended by itself, so that there is nothing left to close.
@@ -108,12 +110,12 @@ pub(crate) struct Links {
     wake_ups: BTreeSet<(Instant, LinkId)>,
     /// Links that may have something to transmit.
     dirty: BTreeSet<LinkId>,
+    /// Unfinished handshakes that strangers have begun.
     handshakes: usize,
     out: VecDeque<Out>,
 }
 
 /// What all links of a node have in common.
-#[derive(Debug)]
 struct Shared {
     config: Arc<Config>,
     handshake: HandshakeConfig,
@@ -122,15 +124,23 @@ struct Shared {
     advertised: Advertised,
     /// Records are built here, sealed in place and split off; what the transport has written is used again.
     buffer: BytesMut,
-    key_seed: [u8; 32],
+    key_seed: Zeroizing<[u8; 32]>,
     handshakes_begun: u64,
+    /// The sequence number of the last call that began to leave, on whatever link.
+    last_sequence: u64,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("identity", &self.identity).finish_non_exhaustive()
+    }
 }
 
 impl Shared {
     /// Fresh randomness for one handshake: a stream of its own of the engine's seed.
     fn handshake_rng(&mut self) -> ChaCha20Rng {
         self.handshakes_begun += 1;
-        let mut rng = ChaCha20Rng::from_seed(self.key_seed);
+        let mut rng = ChaCha20Rng::from_seed(*self.key_seed);
         rng.set_stream(self.handshakes_begun);
         rng
     }
@@ -195,8 +205,9 @@ impl Links {
             incarnation,
             advertised,
             buffer: BytesMut::new(),
-            key_seed,
+            key_seed: Zeroizing::new(key_seed),
             handshakes_begun: 0,
+            last_sequence: 0,
         };
         Self {
             shared,
@@ -255,11 +266,12 @@ impl Links {
     }
 
     fn open(&mut self, cx: &mut Cx<'_>, link: LinkId, dialled: Option<Address>, remote_addr: SocketAddr) {
-        if let Some(reason) = self.refusal(remote_addr.ip()) {
+        if let Some(reason) = self.refusal(remote_addr.ip(), dialled.is_some()) {
             cx.mark("link.refused_at_the_door");
             self.out.push_back(Out::Closed { link, reason, remote_addr, peer: None, peer_closed: false });
             return;
         }
+        let is_stranger = dialled.is_none();
         let rng = self.shared.handshake_rng();
         let (greeting, first) = match dialled {
             Some(_) => Greeting::initiate(&self.shared.handshake, rng),
@@ -278,7 +290,7 @@ impl Links {
                 phase: Phase::Greeting(Some(greeting)),
             },
         );
-        self.handshakes += 1;
+        self.handshakes += usize::from(is_stranger);
         self.wake_ups.insert((wake_up_at, link));
         if let Some(data) = first {
             self.transmit(link, data);
@@ -286,12 +298,16 @@ impl Links {
     }
 
     /// Why a new link cannot be had, if so.
-    fn refusal(&self, ip: IpAddr) -> Option<CloseReason> {
+    fn refusal(&self, ip: IpAddr, is_dialled: bool) -> Option<CloseReason> {
         let limits = &self.shared.config.limits;
         if self.table.len() >= limits.links_max {
             return Some(CloseReason::TooManyLinks);
         }
-        let greeting = |link: &&Link| matches!(link.phase, Phase::Greeting(_));
+        if is_dialled {
+            // Strangers who keep handshakes open must not keep us from our own peers.
+            return None;
+        }
+        let greeting = |link: &&Link| matches!(link.phase, Phase::Greeting(_)) && link.dialled.is_none();
         let from_there =
             || self.table.values().filter(greeting).filter(|link| link.remote_addr.ip() == ip).count();
         if self.handshakes >= limits.handshakes_max || from_there() >= limits.handshakes_per_address_max {
@@ -313,7 +329,9 @@ impl Links {
             && connected.heard(cx.now)
         {
             self.out.push_back(Out::Recovered { link });
+            self.reschedule(link, cx.now);
         }
+        let Some(state) = self.table.get_mut(&link) else { return };
         state.deframer.push(data);
         // The link may close, or change its phase, with every message.
         loop {
@@ -366,7 +384,7 @@ impl Links {
                 let message_bytes_max = connected.message_bytes_max;
                 state.phase = Phase::Connected(connected);
                 state.deframer.set_length_max(RECORD_LEN_MAX);
-                self.handshakes -= 1;
+                self.handshakes -= usize::from(state.dialled.is_none());
                 cx.mark("link.proved");
                 if let Some(data) = reply {
                     self.transmit(link, data);
@@ -394,6 +412,7 @@ impl Links {
     ) {
         let Some(state) = self.table.get_mut(&link) else { return };
         if let Phase::Connected(connected) = &mut state.phase
+            && !injected!(cx, "goodbye-unsaid")
             && let Some(data) = connected.last_words(&mut self.shared.buffer, reason, stale)
         {
             self.transmit(link, data);
@@ -408,7 +427,7 @@ impl Links {
         self.dirty.remove(&link);
         let (peer, reason) = match &state.phase {
             Phase::Greeting(_) => {
-                self.handshakes -= 1;
+                self.handshakes -= usize::from(state.dialled.is_none());
                 // Whoever is dialled with the wrong name or key hangs up without a word. That is all the dialler learns.
                 let hung_up = peer_closed && state.dialled.is_some();
                 (None, if hung_up { CloseReason::HandshakeFailed } else { reason })
@@ -438,13 +457,7 @@ impl Links {
             let Some(state) = self.table.get_mut(&link) else { continue };
             let Phase::Connected(connected) = &mut state.phase else { continue };
             while state.transport_credit > 0 && connected.outbox.has_work() {
-                match connected.build_record(
-                    cx,
-                    &self.shared.config,
-                    &mut self.shared.buffer,
-                    link,
-                    &mut self.out,
-                ) {
+                match connected.build_record(cx, &mut self.shared, link, &mut self.out) {
                     Ok(Some(data)) => {
                         state.transport_credit -= data.len() as i64;
                         self.out.push_back(Out::Transmit { link, data: data.freeze() });
@@ -551,9 +564,9 @@ impl Machine for Links {
                     connected.outbox.push(message);
                 }
             }
-            In::Withdraw { link, id } => {
+            In::Withdraw { link, op, sequence, tell_peer } => {
                 if let Some(connected) = self.connected(link) {
-                    let bytes = connected.outbox.withdraw(id);
+                    let bytes = connected.outbox.withdraw(op, sequence, tell_peer);
                     self.out.push_back(Out::Flushed { link, bytes });
                 }
             }
@@ -574,7 +587,9 @@ impl Machine for Links {
                 }
             }
             In::Goodbye { link, reason } => {
-                if let Some(connected) = self.connected(link) {
+                if let Some(connected) = self.connected(link)
+                    && !injected!(cx, "goodbye-unsaid")
+                {
                     connected.outbox.say_goodbye(reason);
                 }
             }
@@ -614,9 +629,6 @@ fn wire_limits(limits: &Limits) -> WireLimits {
     WireLimits {
         record_bytes_max: RECORD_LEN_MAX as u32,
         message_bytes_max: narrow(limits.message_bytes_max),
-        window_bytes: limits.link_window_bytes.max(WINDOW_BYTES_MIN),
+        window_bytes: limits.link_window_bytes.max(WireLimits::WINDOW_BYTES_MIN),
     }
 }
-
-/// The smallest window: the largest frame of a call must fit.
-const WINDOW_BYTES_MIN: u32 = 65_536;

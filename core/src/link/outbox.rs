@@ -10,6 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{LinkId, Out};
 use crate::code::{CloseReason, Error};
+use crate::sequence_map::SequenceMap;
 use crate::time::Instant;
 use crate::wire::body::{self, Credit, Goodbye, ReplyHead, RequestHead};
 use crate::wire::frame::{CHUNK_LEN_MAX, FrameHeader, FrameType, HEADER_LEN};
@@ -22,14 +23,16 @@ const QUANTUM: usize = 16 * 1024;
 const HEAD_LEN_MAX: usize = 40;
 /// Room that an ERROR takes at most.
 const ERROR_LEN_MAX: usize = Error::MESSAGE_LEN_MAX + Error::DETAIL_LEN_MAX + 64;
+/// Room that a GOODBYE takes at most.
+const GOODBYE_LEN_MAX: usize = 32;
 /// Room for all control frames together.
 const CONTROL_LEN_MAX: usize = 256;
 
 /// A message of a call.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// A call of ours.
-    Request { id: u64, action: Arc<ActionPath>, deadline: Instant, payload: Payload },
+    /// A call of ours. It gets its sequence number when its first byte leaves, so that the numbers on a link ascend.
+    Request { op: u64, action: Arc<ActionPath>, deadline: Instant, payload: Payload },
     /// The answer to a call of the peer.
     Reply { id: u64, payload: Payload },
     /// The failure of a call of the peer.
@@ -39,20 +42,25 @@ pub(crate) enum Message {
 }
 
 impl Message {
-    /// Bytes of its payload, which is what counts against the limit on queued bytes.
-    pub(crate) fn payload_len(&self) -> usize {
+    /// What it counts against the limit on queued bytes.
+    pub(crate) fn queued_len(&self) -> usize {
+        match self {
+            Self::Request { .. } | Self::Reply { .. } | Self::Cancel { .. } => self.payload_len(),
+            Self::Error { error, .. } => error.message().len() + error.detail().len(),
+        }
+    }
+
+    /// Whether it goes in several chunks, so that it may be withdrawn when half of it has left.
+    pub(crate) fn is_bulk(&self) -> bool {
+        self.payload_len() > QUANTUM
+    }
+
+    /// Bytes of its payload, which may be cut into chunks.
+    fn payload_len(&self) -> usize {
         match self {
             Self::Request { payload, .. } | Self::Reply { payload, .. } => payload.data.len(),
             Self::Error { .. } | Self::Cancel { .. } => 0,
         }
-    }
-
-    fn is_request(&self, id: u64) -> bool {
-        matches!(self, Self::Request { id: own, .. } if *own == id)
-    }
-
-    fn is_reply(&self, id: u64) -> bool {
-        matches!(self, Self::Reply { id: own, .. } if *own == id)
     }
 }
 
@@ -61,6 +69,8 @@ impl Message {
 struct Sending {
     message: Message,
     sent: usize,
+    /// The number of a request whose first byte has left.
+    sequence: u64,
 }
 
 /// The lanes, in the order of their turns.
@@ -81,12 +91,47 @@ enum Turn {
     Full,
 }
 
+/// A record that is being filled, and what comes of it.
+#[derive(Debug)]
+pub(super) struct Filling<'a> {
+    pub(super) now: Instant,
+    pub(super) link: LinkId,
+    pub(super) record: &'a mut BytesMut,
+    /// Where the record must end.
+    pub(super) end: usize,
+    /// The last sequence number that was given to a request, on whatever link.
+    pub(super) last_sequence: &'a mut u64,
+    pub(super) out: &'a mut VecDeque<Out>,
+    /// Bytes that count as queued no longer.
+    pub(super) flushed: usize,
+    /// An injected bug: some requests are sent twice.
+    pub(super) repeats: bool,
+}
+
+impl Filling<'_> {
+    fn room(&self) -> usize {
+        self.end - self.record.len()
+    }
+
+    fn repeat_if_told(&mut self, start: usize, sequence: u64) {
+        let length = self.record.len() - start;
+        if self.repeats && sequence.is_multiple_of(16) && length <= self.room() {
+            let frame = self.record[start..].to_vec();
+            self.record.put_slice(&frame);
+        }
+    }
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub(super) struct Outbox {
     lanes: [VecDeque<Sending>; 3],
     deficits: [usize; 3],
     turn: usize,
+    /// Requests that have not left whole, by operation: whether a withdrawal has to search at all.
+    requests: SequenceMap<()>,
+    /// Answers in chunks that have not left whole. Short ones are not worth withdrawing.
+    bulk_replies: SequenceMap<()>,
     /// Bytes of requests that the peer still takes.
     window: u64,
     /// Bytes that we grant the peer with the next record.
@@ -101,6 +146,8 @@ impl Outbox {
             lanes: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
             deficits: [0; 3],
             turn: 0,
+            requests: SequenceMap::new(),
+            bulk_replies: SequenceMap::new(),
             window: window.into(),
             grant: 0,
             keepalive: false,
@@ -110,31 +157,41 @@ impl Outbox {
 
     pub(super) fn push(&mut self, message: Message) {
         let lane = match &message {
-            message if message.payload_len() > QUANTUM => Lane::Bulk,
+            Message::Error { .. } | Message::Cancel { .. } => Lane::Answers,
+            Message::Request { .. } | Message::Reply { .. } if message.is_bulk() => Lane::Bulk,
+            Message::Reply { .. } => Lane::Answers,
             Message::Request { .. } => Lane::Requests,
-            Message::Reply { .. } | Message::Error { .. } | Message::Cancel { .. } => Lane::Answers,
         };
-        self.lanes[lane as usize].push_back(Sending { message, sent: 0 });
+        match &message {
+            Message::Request { op, .. } => self.requests.insert(*op, ()),
+            Message::Reply { id, .. } if message.is_bulk() => self.bulk_replies.insert(*id, ()),
+            Message::Reply { .. } | Message::Error { .. } | Message::Cancel { .. } => {}
+        }
+        self.lanes[lane as usize].push_back(Sending { message, sent: 0, sequence: 0 });
     }
 
-    /// Takes a call out of the queue, or tells the peer where it has begun to leave. Gives the payload bytes that were
-    /// taken out.
-    pub(super) fn withdraw(&mut self, id: u64) -> usize {
-        let removed = self.remove(|message| message.is_request(id));
-        if removed.as_ref().is_none_or(|sending| sending.sent > 0) {
+    /// Takes what is left of a call out of the queue, and tells the peer of one that has begun to leave, if it is to be
+    /// told. Gives the payload bytes that were taken out.
+    pub(super) fn withdraw(&mut self, op: u64, sequence: Option<u64>, tell_peer: bool) -> usize {
+        let is_it = |message: &Message| matches!(message, Message::Request { op: own, .. } if *own == op);
+        let queued =
+            self.requests.remove(op).and_then(|()| self.remove(&[Lane::Requests, Lane::Bulk], is_it));
+        if let Some(id) = sequence.filter(|_| tell_peer) {
             self.push(Message::Cancel { id });
         }
-        removed.map_or(0, |sending| sending.message.payload_len() - sending.sent)
+        queued.map_or(0, |sending| sending.message.payload_len() - sending.sent)
     }
 
-    /// Takes an answer out of the queue. The caller has said that it no longer waits, so a half-sent one may just end.
+    /// Takes what is left of an answer out of the queue. Its caller no longer waits, so a half-sent one may just end.
     pub(super) fn withdraw_reply(&mut self, id: u64) -> usize {
-        let removed = self.remove(|message| message.is_reply(id));
-        removed.map_or(0, |sending| sending.message.payload_len() - sending.sent)
+        let is_it = |message: &Message| matches!(message, Message::Reply { id: own, .. } if *own == id);
+        let queued = self.bulk_replies.remove(id).and_then(|()| self.remove(&[Lane::Bulk], is_it));
+        queued.map_or(0, |sending| sending.message.payload_len() - sending.sent)
     }
 
-    fn remove(&mut self, which: impl Fn(&Message) -> bool) -> Option<Sending> {
-        self.lanes.iter_mut().find_map(|lane| {
+    fn remove(&mut self, lanes: &[Lane], which: impl Fn(&Message) -> bool) -> Option<Sending> {
+        lanes.iter().find_map(|lane| {
+            let lane = &mut self.lanes[*lane as usize];
             let position = lane.iter().position(|sending| which(&sending.message))?;
             lane.remove(position)
         })
@@ -185,22 +242,13 @@ impl Outbox {
         self.window >= needed as u64
     }
 
-    /// Writes frames into `record` until it has `room_max` bytes of plaintext or nothing is left that may go.
-    /// Gives the number of payload bytes written, and the reason of a goodbye that went out.
-    pub(super) fn fill(
-        &mut self,
-        now: Instant,
-        link: LinkId,
-        record: &mut BytesMut,
-        room_max: usize,
-        out: &mut VecDeque<Out>,
-    ) -> (usize, Option<CloseReason>) {
-        let end = record.len() + room_max;
-        self.fill_control(record);
-        let mut flushed = 0;
+    /// Writes frames into the record until it is full or nothing is left that may go. Gives the reason of a goodbye that
+    /// went out.
+    pub(super) fn fill(&mut self, to: &mut Filling<'_>) -> Option<CloseReason> {
+        self.fill_control(to.record);
         let mut idle_turns = 0;
         while idle_turns < self.lanes.len() {
-            match self.take_turn(now, link, record, end, &mut flushed, out) {
+            match self.take_turn(to) {
                 Turn::Wrote => idle_turns = 0,
                 Turn::Nothing => {
                     self.deficits[self.turn] = 0;
@@ -210,14 +258,12 @@ impl Outbox {
                 Turn::Full => break,
             }
         }
-        let mut goodbye = None;
-        if self.is_drained() && end - record.len() >= 32 {
-            goodbye = self.goodbye.take();
-            if let Some(reason) = goodbye {
-                frame(record, FrameType::Goodbye, 0, |out| Goodbye { reason }.encode(out));
-            }
+        if !self.is_drained() || to.room() < GOODBYE_LEN_MAX {
+            return None;
         }
-        (flushed, goodbye)
+        let reason = self.goodbye.take()?;
+        frame(to.record, FrameType::Goodbye, 0, |out| Goodbye { reason }.encode(out));
+        Some(reason)
     }
 
     fn fill_control(&mut self, record: &mut BytesMut) {
@@ -234,15 +280,7 @@ impl Outbox {
     }
 
     /// Lets the lane whose turn it is write one frame, if its deficit allows.
-    fn take_turn(
-        &mut self,
-        now: Instant,
-        link: LinkId,
-        record: &mut BytesMut,
-        end: usize,
-        flushed: &mut usize,
-        out: &mut VecDeque<Out>,
-    ) -> Turn {
+    fn take_turn(&mut self, to: &mut Filling<'_>) -> Turn {
         let alone = self.lanes.iter().enumerate().all(|(other, lane)| other == self.turn || lane.is_empty());
         if !self.rotate_to_sendable() {
             return Turn::Nothing;
@@ -251,32 +289,52 @@ impl Outbox {
             self.deficits[self.turn] = QUANTUM;
         }
         let Some(sending) = self.lanes[self.turn].front() else { return Turn::Nothing };
-        let room = end - record.len();
         let chunk_max = if alone { CHUNK_LEN_MAX } else { QUANTUM };
-        let Some(chunk_len) = chunk_len(sending, room, chunk_max, self.window) else { return Turn::Full };
-        let before = record.len();
-        let Some(mut sending) = self.lanes[self.turn].pop_front() else { return Turn::Nothing };
-        if sending.sent == 0
-            && let Message::Request { id, .. } = &sending.message
-        {
-            out.push_back(Out::Started { link, id: *id });
-        }
-        let more = write_frame(&mut sending, now, chunk_len, record);
-        let written = record.len() - before;
-        if matches!(sending.message, Message::Request { .. }) {
-            self.window = self.window.saturating_sub(written as u64);
-        }
-        *flushed += chunk_len;
+        let Some(chunk_len) = chunk_len(sending, to.room(), chunk_max, self.window) else {
+            return Turn::Full;
+        };
+        let Some(sending) = self.lanes[self.turn].pop_front() else { return Turn::Nothing };
+        let written = self.write(sending, chunk_len, to);
         let turn = self.turn;
-        if more {
-            // Large messages take turns among themselves too.
-            self.lanes[turn].push_back(sending);
-        }
         self.deficits[turn] = self.deficits[turn].saturating_sub(written);
         if self.deficits[turn] == 0 {
             self.turn = (turn + 1) % self.lanes.len();
         }
         Turn::Wrote
+    }
+
+    /// Writes the next frame of a message and puts what is left of it back behind the others of its lane.
+    fn write(&mut self, mut sending: Sending, chunk_len: usize, to: &mut Filling<'_>) -> usize {
+        let before = to.record.len();
+        if let (0, Message::Request { op, .. }) = (sending.sent, &sending.message) {
+            *to.last_sequence += 1;
+            sending.sequence = *to.last_sequence;
+            to.out.push_back(Out::Started { link: to.link, op: *op, sequence: sending.sequence });
+        }
+        let more = write_frame(&mut sending, to.now, chunk_len, to.record);
+        let written = to.record.len() - before;
+        match &sending.message {
+            Message::Request { op, .. } => {
+                self.window = self.window.saturating_sub(written as u64);
+                to.flushed += chunk_len;
+                if !more {
+                    self.requests.remove(*op);
+                    to.repeat_if_told(before, sending.sequence);
+                }
+            }
+            Message::Reply { id, .. } => {
+                to.flushed += chunk_len;
+                if !more {
+                    self.bulk_replies.remove(*id);
+                }
+            }
+            Message::Error { .. } | Message::Cancel { .. } => to.flushed += sending.message.queued_len(),
+        }
+        if more {
+            // Large messages take turns among themselves too.
+            self.lanes[self.turn].push_back(sending);
+        }
+        written
     }
 
     /// Brings a message to the front of the present lane that the peer's window lets through. In the bulk lane any will
@@ -319,14 +377,15 @@ fn chunk_len(sending: &Sending, room: usize, chunk_max: usize, window: u64) -> O
 fn write_frame(sending: &mut Sending, now: Instant, chunk_len: usize, record: &mut BytesMut) -> bool {
     let first = sending.sent == 0;
     match &sending.message {
-        Message::Request { id, action, deadline, payload } => {
+        Message::Request { action, deadline, payload, .. } => {
+            let id = sending.sequence;
             let (chunk, more) = next_chunk(&payload.data, &mut sending.sent, chunk_len);
             let total_len = more.then_some(payload.data.len() as u64);
             let time_left_us = u64::try_from((*deadline - now).as_micros()).unwrap_or(u64::MAX);
             let head =
                 RequestHead { action: action.as_str(), time_left_us, codec: payload.codec as u8, total_len };
             let frame_type = if first { FrameType::Request } else { FrameType::RequestMore };
-            chunk_frame(record, frame_type, *id, more, chunk, |out| head.encode(out));
+            chunk_frame(record, frame_type, id, more, chunk, |out| head.encode(out));
             more
         }
         Message::Reply { id, payload } => {

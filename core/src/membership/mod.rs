@@ -192,8 +192,11 @@ struct LinkEntry {
     remote_addr: SocketAddr,
     /// Whether this side dialled.
     dialled: bool,
-    node: Option<NodeId>,
+    /// Who is there, once that is proved.
+    proof: Option<(NodeId, Incarnation)>,
+    proved_at: Instant,
     hello: Option<Hello>,
+    suspect: bool,
     goodbyes: Goodbyes,
     /// Set once another link has replaced it.
     retirement: Option<Retirement>,
@@ -222,7 +225,11 @@ struct Retirement {
 impl LinkEntry {
     /// Whether new calls may go over it.
     fn is_usable(&self) -> bool {
-        self.node.is_some() && !self.goodbyes.asked && !self.goodbyes.heard
+        self.proof.is_some() && !self.goodbyes.asked && !self.goodbyes.heard
+    }
+
+    fn node(&self) -> Option<NodeId> {
+        self.proof.map(|(node, _)| node)
     }
 }
 
@@ -234,6 +241,8 @@ struct Neighbour {
     link: LinkId,
     up_since: Instant,
     suspect: bool,
+    /// Since when an older life has claimed to be this node.
+    challenged_at: Option<Instant>,
 }
 
 impl Membership {
@@ -309,8 +318,10 @@ impl Membership {
         let entry = LinkEntry {
             remote_addr,
             dialled: dialled.is_some(),
-            node: None,
+            proof: None,
+            proved_at: cx.now,
             hello: None,
+            suspect: false,
             goodbyes: Goodbyes::default(),
             retirement: None,
         };
@@ -329,23 +340,20 @@ impl Membership {
     ) {
         let node = peer.node_id;
         let incarnation = peer.incarnation.incarnation;
-        if let Some(seen) = self.seen.get(&node).filter(|seen| seen.incarnation > incarnation) {
-            // An older life than one we know. If that one lives, this is its copy and must stop; else it must catch up.
-            let lives = self.neighbours.contains_key(&node);
-            cx.count(if lives { "membership.copy_refused" } else { "membership.stale_refused" });
-            let reason = if lives { CloseReason::Superseded } else { CloseReason::StaleIncarnation };
-            return self.out.push_back(Out::Close { link, reason, stale: Some(*seen) });
+        if node == self.own {
+            return self.met_a_copy(cx, link, incarnation);
+        }
+        if let Some(seen) = self.seen.get(&node).filter(|seen| seen.incarnation > incarnation).copied() {
+            return self.refuse_older_life(cx, node, link, seen);
         }
         self.see(node, peer.incarnation);
         self.dialling.proved(link, node);
         if let Some(entry) = self.links.get_mut(&link) {
-            entry.node = Some(node);
+            entry.proof = Some((node, incarnation));
+            entry.proved_at = cx.now;
             entry.hello = Some(hello);
         }
-        if self.neighbours.get(&node).is_some_and(|neighbour| neighbour.incarnation < incarnation) {
-            cx.mark("membership.newer_life");
-            self.end_older_life(cx, node, link, peer.incarnation);
-        }
+        self.end_older_life(cx, node, link, peer.incarnation);
         self.out.push_back(Out::Bind { link, node, incarnation, message_bytes_max });
         match self.neighbours.get(&node).map(|neighbour| neighbour.link) {
             None => self.node_up(cx, node, incarnation, link),
@@ -354,6 +362,43 @@ impl Membership {
         if self.leaving {
             self.say_goodbye(link, CloseReason::Graceful);
         }
+    }
+
+    /// Somebody else has this node's key. The older of the two gives way.
+    fn met_a_copy(&mut self, cx: &mut Cx<'_>, link: LinkId, incarnation: Incarnation) {
+        cx.count("membership.met_a_copy");
+        if incarnation > self.incarnation {
+            self.give_way(cx, incarnation);
+        }
+        self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
+    }
+
+    /// This node has a later life somewhere else: it stops dialling and says so.
+    fn give_way(&mut self, cx: &mut Cx<'_>, by: Incarnation) {
+        cx.mark("membership.superseded");
+        self.dialling.stop();
+        self.out.push_back(Out::Superseded { by });
+    }
+
+    /// An older life of a node than one we know. If that one lives, this is its copy and must stop; else this is the node
+    /// itself, which has forgotten where it was and must catch up.
+    fn refuse_older_life(&mut self, cx: &mut Cx<'_>, node: NodeId, link: LinkId, seen: SignedIncarnation) {
+        let (reason, stale) = match self.neighbours.get_mut(&node) {
+            None => {
+                cx.count("membership.stale_refused");
+                (CloseReason::StaleIncarnation, Some(seen))
+            }
+            Some(neighbour) => {
+                // What looks alive may be the stream of a life that has just crashed. Only one that is still there after
+                // the time in which that would have been found out makes the other a copy.
+                let since = *neighbour.challenged_at.get_or_insert(cx.now);
+                self.out.push_back(Out::Poke { link: neighbour.link });
+                let proved_alive = cx.now - since > self.config.timing.down_after;
+                cx.count(if proved_alive { "membership.copy_refused" } else { "membership.copy_suspected" });
+                (CloseReason::Superseded, proved_alive.then_some(seen))
+            }
+        };
+        self.out.push_back(Out::Close { link, reason, stale });
     }
 
     fn see(&mut self, node: NodeId, incarnation: SignedIncarnation) {
@@ -372,7 +417,8 @@ impl Membership {
 
     fn node_up(&mut self, cx: &mut Cx<'_>, node: NodeId, incarnation: Incarnation, link: LinkId) {
         cx.mark("membership.peer_up");
-        let neighbour = Neighbour { incarnation, link, up_since: cx.now, suspect: false };
+        let neighbour =
+            Neighbour { incarnation, link, up_since: cx.now, suspect: false, challenged_at: None };
         let info = self.info(node, &neighbour);
         self.neighbours.insert(node, neighbour);
         self.dialling.node_up(node);
@@ -380,7 +426,7 @@ impl Membership {
         self.out.extend(info.map(Out::PeerUp));
     }
 
-    /// A newer life of a node is here: the older one is over, whatever its links say.
+    /// If a newer life of a node is here, the older one is over, whatever its links say.
     fn end_older_life(
         &mut self,
         cx: &mut Cx<'_>,
@@ -388,19 +434,21 @@ impl Membership {
         newer_link: LinkId,
         newer: SignedIncarnation,
     ) {
-        let older: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter(|(link, entry)| entry.node == Some(node) && **link != newer_link)
-            .map(|(link, _)| *link)
-            .collect();
+        let is_older = |entry: &LinkEntry| {
+            entry.proof.is_some_and(|(own, incarnation)| own == node && incarnation < newer.incarnation)
+        };
+        let older: Vec<LinkId> =
+            self.links.iter().filter(|(_, entry)| is_older(entry)).map(|(link, _)| *link).collect();
         for link in older {
+            cx.mark("membership.newer_life");
             // If somebody still lives there, it has a copy of the key, and the proof tells it to stop.
             self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: Some(newer) });
             self.links.remove(&link);
         }
-        self.node_down(cx, node, DownReason::Superseded);
-        self.dialling.proved(newer_link, node);
+        if self.neighbours.get(&node).is_some_and(|neighbour| neighbour.incarnation < newer.incarnation) {
+            self.node_down(cx, node, DownReason::Superseded);
+            self.dialling.proved(newer_link, node);
+        }
     }
 
     /// Two links to one node: the one dialled by the smaller id stays, or the newer one of two by the same side. The
@@ -408,9 +456,15 @@ impl Membership {
     fn choose(&mut self, cx: &mut Cx<'_>, node: NodeId, old: LinkId, new: LinkId) {
         let dialled = |link: LinkId| self.links.get(&link).is_some_and(|entry| entry.dialled);
         let we_are_smaller = self.own < node;
+        // A peer that has been connected for a while dials again only if it has lost that link, which then is dead.
+        let at_once = self.links.get(&old).is_some_and(|entry| {
+            entry.is_usable()
+                && !entry.suspect
+                && cx.now - entry.proved_at < self.config.timing.handshake_timeout
+        });
         let (keep, drop) = match (dialled(old), dialled(new)) {
-            (true, false) if we_are_smaller => (old, new),
-            (false, true) if !we_are_smaller => (old, new),
+            (true, false) if at_once && we_are_smaller => (old, new),
+            (false, true) if at_once && !we_are_smaller => (old, new),
             _ => (new, old),
         };
         let we_decide = dialled(keep);
@@ -422,16 +476,31 @@ impl Membership {
         if injected!(cx, "both-links-dropped") && !we_decide {
             self.out.push_back(Out::Close { link: keep, reason: CloseReason::Superseded, stale: None });
         }
-        if let Some(neighbour) = self.neighbours.get_mut(&node) {
-            neighbour.link = keep;
+        self.prefer(node, keep);
+        if injected!(cx, "peer-up-twice") {
+            let again = self.neighbours.get(&node).and_then(|neighbour| self.info(node, neighbour));
+            self.out.extend(again.map(Out::PeerUp));
         }
-        self.out.push_back(Out::Prefer { node, link: keep });
+        // The two sides may disagree, if they saw the links in different order. Whoever is not obeyed by then says
+        // goodbye on its own, and not both at once.
+        let patience = if we_are_smaller { 2 } else { 3 };
         if let Some(entry) = self.links.get_mut(&drop) {
-            let until = cx.now + self.config.timing.retire_timeout;
+            let until = cx.now + self.config.timing.retire_timeout * patience / 2;
             entry.retirement = Some(Retirement { until, we_decide, idle: false });
         }
         self.out.push_back(Out::Poke { link: drop });
         self.out.push_back(Out::Retire { link: drop });
+        self.advance_retirement(drop);
+    }
+
+    /// Lets new calls to a node take this link, whose state is from now on the node's.
+    fn prefer(&mut self, node: NodeId, link: LinkId) {
+        let suspect = self.links.get(&link).is_some_and(|entry| entry.suspect);
+        if let Some(neighbour) = self.neighbours.get_mut(&node) {
+            neighbour.link = link;
+        }
+        self.out.push_back(Out::Prefer { node, link });
+        self.set_suspect(link, suspect);
     }
 
     fn say_goodbye(&mut self, link: LinkId, reason: CloseReason) {
@@ -447,19 +516,22 @@ impl Membership {
     fn advance_retirement(&mut self, link: LinkId) {
         let Some(entry) = self.links.get(&link) else { return };
         let Some(Retirement { we_decide, idle, .. }) = entry.retirement else { return };
-        if idle && (we_decide || entry.goodbyes.heard) {
+        // A goodbye says only that no calls will be started here; those that are open go on.
+        if we_decide || idle && entry.goodbyes.heard {
             self.say_goodbye(link, CloseReason::Superseded);
         }
         let Some(entry) = self.links.get(&link) else { return };
-        if we_decide && entry.goodbyes.sent && entry.goodbyes.heard {
+        if idle && we_decide && entry.goodbyes.sent && entry.goodbyes.heard {
             self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
         }
     }
 
     fn goodbye(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: CloseReason) {
         let Some(entry) = self.links.get_mut(&link) else { return };
-        entry.goodbyes.heard = true;
-        let Some(node) = entry.node else { return };
+        if core::mem::replace(&mut entry.goodbyes.heard, true) {
+            return;
+        }
+        let Some(node) = entry.node() else { return };
         if reason == CloseReason::Superseded && entry.retirement.is_none() {
             let until = cx.now + self.config.timing.retire_timeout;
             entry.retirement = Some(Retirement { until, we_decide: false, idle: false });
@@ -476,7 +548,7 @@ impl Membership {
 
     /// Makes another usable link of a node the preferred one. `false` if there is none.
     fn promote(&mut self, cx: &mut Cx<'_>, node: NodeId) -> bool {
-        let usable = |entry: &LinkEntry| entry.node == Some(node) && entry.is_usable();
+        let usable = |entry: &LinkEntry| entry.node() == Some(node) && entry.is_usable();
         let Some(link) = self.links.iter().find(|(_, entry)| usable(entry)).map(|(link, _)| *link) else {
             return false;
         };
@@ -484,10 +556,7 @@ impl Membership {
         if let Some(entry) = self.links.get_mut(&link) {
             entry.retirement = None;
         }
-        if let Some(neighbour) = self.neighbours.get_mut(&node) {
-            neighbour.link = link;
-        }
-        self.out.push_back(Out::Prefer { node, link });
+        self.prefer(node, link);
         true
     }
 
@@ -495,7 +564,7 @@ impl Membership {
         let is_self = reason == CloseReason::SelfConnection;
         self.dialling.link_closed(cx, &self.config.timing, link, is_self);
         let Some(entry) = self.links.remove(&link) else { return };
-        let Some(node) = entry.node else { return };
+        let Some(node) = entry.node() else { return };
         if self.neighbours.get(&node).is_none_or(|neighbour| neighbour.link != link) || self.promote(cx, node)
         {
             return;
@@ -513,7 +582,9 @@ impl Membership {
     }
 
     fn set_suspect(&mut self, link: LinkId, suspect: bool) {
-        let Some(node) = self.links.get(&link).and_then(|entry| entry.node) else { return };
+        let Some(entry) = self.links.get_mut(&link) else { return };
+        entry.suspect = suspect;
+        let Some(node) = entry.node() else { return };
         if let Some(neighbour) = self.neighbours.get_mut(&node)
             && neighbour.link == link
             && neighbour.suspect != suspect
@@ -546,9 +617,7 @@ impl Membership {
             self.close_all(CloseReason::StaleIncarnation);
             self.dialling.retry_now(cx.now);
         } else {
-            cx.mark("membership.superseded");
-            self.dialling.stop();
-            self.out.push_back(Out::Superseded { by: newer });
+            self.give_way(cx, newer);
         }
     }
 
@@ -619,7 +688,7 @@ impl Machine for Membership {
                 let proved: Vec<LinkId> = self
                     .links
                     .iter()
-                    .filter(|(_, entry)| entry.node.is_some())
+                    .filter(|(_, entry)| entry.proof.is_some())
                     .map(|(link, _)| *link)
                     .collect();
                 for link in proved {
@@ -654,10 +723,17 @@ impl Machine for Membership {
             .collect();
         for link in over {
             cx.mark("membership.retirement_over");
-            if let Some(entry) = self.links.get_mut(&link) {
+            let Some(entry) = self.links.get_mut(&link) else { continue };
+            if entry.goodbyes.asked {
                 entry.retirement = None;
+                self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
+            } else {
+                let until = cx.now + self.config.timing.retire_timeout;
+                if let Some(retirement) = &mut entry.retirement {
+                    *retirement = Retirement { until, we_decide: true, idle: retirement.idle };
+                }
+                self.say_goodbye(link, CloseReason::Superseded);
             }
-            self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
         }
     }
 }

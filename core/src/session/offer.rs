@@ -97,13 +97,17 @@ pub struct WireLimits {
     pub record_bytes_max: u32,
     /// Largest message in bytes.
     pub message_bytes_max: u32,
-    /// Bytes of calls and replies that may be on the way before more credit is given.
+    /// Bytes of calls that may be on the way before more credit is given; at least
+    /// [`WINDOW_BYTES_MIN`](Self::WINDOW_BYTES_MIN).
     pub window_bytes: u32,
 }
 
 impl WireLimits {
     /// Range of `record_bytes_max`. Every control frame fits the smallest record, even an ERROR with its detail.
     pub const RECORD_BYTES: RangeInclusive<u32> = 32_768..=RECORD_LEN_MAX as u32;
+
+    /// The smallest window. The largest frame of a call fits, or it could never be sent.
+    pub const WINDOW_BYTES_MIN: u32 = 65_536;
 
     fn encode<B: BufMut>(&self, writer: &mut Writer<'_, B>) {
         writer.uint(3).uint(self.record_bytes_max.into());
@@ -133,7 +137,14 @@ impl PartialLimits {
                 self.record_bytes_max = Some(value);
             }
             4 => self.message_bytes_max = Some(reader.uint_max(u32::MAX.into())? as u32),
-            5 => self.window_bytes = Some(reader.uint_max(u32::MAX.into())? as u32),
+            5 => {
+                let at = reader.position();
+                let value = reader.uint_max(u32::MAX.into())? as u32;
+                if value < WireLimits::WINDOW_BYTES_MIN {
+                    return Err(WireError { kind: WireErrorKind::OutOfRange, at });
+                }
+                self.window_bytes = Some(value);
+            }
             _ => reader.skip()?,
         }
         Ok(())

@@ -126,7 +126,7 @@ fn decode_single(body: &[u8], max: u64) -> Result<u64, WireError> {
 /// CREDIT: the receiver of this frame may send `bytes` more of calls and replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credit {
-    /// Additional bytes, frame headers included.
+    /// Additional bytes of `REQUEST` and `REQUEST_MORE` frames, headers included.
     pub bytes: u32,
 }
 

@@ -61,7 +61,9 @@ impl Deframer {
             return Ok(None);
         }
         self.buffer.advance(PREFIX_LEN);
-        Ok(Some(self.buffer.split_to(length)))
+        // The last message takes the whole buffer with it, so that an idle stream holds none of the driver's memory.
+        let is_last = self.buffer.len() == length;
+        Ok(Some(if is_last { core::mem::take(&mut self.buffer) } else { self.buffer.split_to(length) }))
     }
 
     /// Bytes of the unfinished message.

@@ -120,8 +120,7 @@ fn sizes(page: &mut String) {
     let range = WireLimits::RECORD_BYTES;
     let (low, high) = (grouped((*range.start()).into()), grouped((*range.end()).into()));
     row(page, "range of `record_bytes_max`", format!("{low} to {high}"));
-    let window = private("link/mod.rs", "WINDOW_BYTES_MIN");
-    row(page, "smallest `window_bytes` that this implementation offers", grouped(window as u64));
+    row(page, "smallest `window_bytes`", grouped(WireLimits::WINDOW_BYTES_MIN.into()));
     row(page, "most credit outstanding that is believed", "1,099,511,627,776 bytes (2^40)");
     row(page, "AEADs in an offer", format!("at most {}", Offer::AEADS_MAX));
     row(page, "addresses in a HELLO", format!("at most {HELLO_ADDRS_MAX}"));

@@ -14,7 +14,7 @@ const RULE: &str = "layer";
 /// The modules of `core/src` from bottom to top. A module may import from the rows below its own, and from no other module
 /// of its own row.
 pub const LAYERS: [&[&str]; 9] = [
-    &["time", "code", "marks", "inject"],
+    &["time", "code", "marks", "inject", "sequence_map"],
     &["crypto", "address"],
     &["identity", "machine"],
     &["wire"],

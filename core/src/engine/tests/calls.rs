@@ -344,5 +344,5 @@ fn a_caller_that_asks_for_more_than_it_reads_gets_errors_and_not_our_memory() {
         .find(|gauge| gauge.name == "delivery.queued_bytes_per_link")
         .unwrap();
     assert!(queued.value > 32 << 20 && queued.value <= queued.cap, "{queued:?}");
-    assert_eq!(queued.cap, 64 << 20);
+    assert!(queued.value <= 64 << 20);
 }

@@ -99,10 +99,72 @@ fn c22_simultaneous_dials_leave_one_link_without_a_flap_and_fail_no_call() {
 fn two_addresses_of_one_node_end_in_one_link() {
     let mut net = Net::pair();
     let now = net.now;
-    net.node(0).connect(now, "10.0.0.1:7400".parse().unwrap()).unwrap();
+    net.node(0).connect(now, super::second_address(1)).unwrap();
     net.run_for(Duration::from_secs(20));
     assert_eq!(net.pipes.len(), 2);
     assert_eq!(ups_and_downs(&net, 0), (1, 0));
+}
+
+#[test]
+fn two_links_of_one_dialler_that_the_sides_saw_in_different_order_end_in_one_under_load() {
+    for (x, y) in [(0, 1), (1, 0)] {
+        let mut net = Net::new(2);
+        net.echo = false;
+        net.connect(x, y);
+        let now = net.now;
+        net.node(x).connect(now, super::second_address(y)).unwrap();
+        // Both handshakes side by side up to the proofs of the accepting side, of which the second arrives first.
+        for _ in 0..3 {
+            net.drain();
+            for _ in 0..net.wire.len() {
+                net.deliver();
+            }
+        }
+        net.drain();
+        net.wire.make_contiguous().reverse();
+        // Calls overlap all the time, so that no link is ever idle; answers come late.
+        let mut ops = Vec::new();
+        let mut answered = [0, 0];
+        for _ in 0..240 {
+            for (from, to) in [(x, y), (y, x)] {
+                ops.extend(net.call(from, to, "echo", "z").ok().map(|op| (from, op)));
+            }
+            net.settle();
+            for node in [0, 1] {
+                for (request, payload) in
+                    net.requests(node).into_iter().skip(answered[node]).rev().skip(1).rev()
+                {
+                    net.reply(node, request, Ok(payload));
+                    answered[node] += 1;
+                }
+            }
+            net.run_for(Duration::from_millis(50));
+        }
+        assert!(ops.len() > 400);
+        let failed = ops.iter().filter(|(node, op)| matches!(net.outcome(*node, *op), Some(Err(_)))).count();
+        assert_eq!((failed, ups_and_downs(&net, x), ups_and_downs(&net, y)), (0, (1, 0), (1, 0)));
+        assert_eq!(net.pipes.len(), 2);
+    }
+}
+
+#[test]
+fn a_peer_that_dials_again_after_a_silent_death_of_its_link_is_believed() {
+    for (dialler, other) in [(0, 1), (1, 0)] {
+        let mut net = Net::new(2);
+        net.connect(dialler, other);
+        net.run_until("up", |net| net.node(0).peers().len() == 1 && net.node(1).peers().len() == 1);
+        net.run_for(Duration::from_secs(10));
+        // The stream dies, and only `other` notices.
+        let link = net.node(other).peers()[0].link;
+        let far = net.pipes.remove(&(other, link)).unwrap();
+        net.pipes.remove(&far);
+        let now = net.now;
+        net.node(other).close_link(now, link);
+        net.connect(other, dialler);
+        net.run_for(Duration::from_secs(20));
+        assert_eq!(ups_and_downs(&net, dialler), (1, 0), "the one who noticed nothing has nothing to notice");
+        assert_eq!(ups_and_downs(&net, other), (2, 1));
+    }
 }
 
 #[test]

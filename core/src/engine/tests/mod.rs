@@ -3,6 +3,7 @@
 mod calls;
 mod chaos;
 mod hostile;
+mod intruder;
 mod links;
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -42,6 +43,11 @@ struct Net {
 
 fn address(node: usize) -> Address {
     format!("10.0.0.{node}:7400").parse().unwrap()
+}
+
+/// Every node can be reached by another address too.
+fn second_address(node: usize) -> Address {
+    format!("10.0.1.{node}:7400").parse().unwrap()
 }
 
 fn config(node: usize) -> Config {
@@ -164,7 +170,8 @@ impl Net {
                 }
             }
             Output::Dial { dial, addr } => {
-                let to = (0..self.nodes.len()).find(|to| address(*to) == addr && self.nodes[*to].is_some());
+                let at = |to: usize| address(to) == addr || second_address(to) == addr;
+                let to = (0..self.nodes.len()).find(|to| at(*to) && self.nodes[*to].is_some());
                 let Some(to) = to else {
                     return self.input(node, Input::DialFailed { dial, reason: DialFailure::Refused });
                 };

@@ -43,9 +43,9 @@ fn both_patterns_and_both_aeads_carry_records_both_ways() {
 #[test]
 fn each_side_learns_the_limits_of_the_other() {
     let (mut ours, mut theirs) = (config(None), config(None));
-    ours.offer.limits = WireLimits { record_bytes_max: 32_768, message_bytes_max: 1, window_bytes: 2 };
+    ours.offer.limits = WireLimits { record_bytes_max: 32_768, message_bytes_max: 1, window_bytes: 65_536 };
     theirs.offer.limits =
-        WireLimits { record_bytes_max: 40_000, message_bytes_max: u32::MAX, window_bytes: 0 };
+        WireLimits { record_bytes_max: 40_000, message_bytes_max: u32::MAX, window_bytes: u32::MAX };
     let shaken = shake(&ours, &theirs).unwrap();
     assert_eq!(shaken.initiator.agreed().peer_limits, theirs.offer.limits);
     assert_eq!(shaken.responder.agreed().peer_limits, ours.offer.limits);

@@ -64,7 +64,7 @@ fn a_refusal_with_fields_of_later_versions_is_a_refusal() {
 }
 
 fn limits() -> impl Strategy<Value = WireLimits> {
-    (WireLimits::RECORD_BYTES, any::<u32>(), any::<u32>()).prop_map(
+    (WireLimits::RECORD_BYTES, any::<u32>(), WireLimits::WINDOW_BYTES_MIN..=u32::MAX).prop_map(
         |(record_bytes_max, message_bytes_max, window_bytes)| WireLimits {
             record_bytes_max,
             message_bytes_max,

@@ -5,17 +5,17 @@ use alloc::collections::VecDeque;
 /// Ordered by key, backed by a ring: adding the highest key and removing the lowest are O(1), look-up is a binary search,
 /// and in the steady state nothing is allocated. Adding in the middle is O(n) and meant to be rare.
 #[derive(Debug)]
-pub(super) struct SequenceMap<T> {
+pub(crate) struct SequenceMap<T> {
     slots: VecDeque<(u64, Option<T>)>,
     live: usize,
 }
 
 impl<T> SequenceMap<T> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { slots: VecDeque::new(), live: 0 }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.live
     }
 
@@ -23,21 +23,21 @@ impl<T> SequenceMap<T> {
         self.slots.binary_search_by_key(&key, |(key, _)| *key)
     }
 
-    pub(super) fn get(&self, key: u64) -> Option<&T> {
+    pub(crate) fn get(&self, key: u64) -> Option<&T> {
         self.slots[self.position(key).ok()?].1.as_ref()
     }
 
-    pub(super) fn get_mut(&mut self, key: u64) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut T> {
         let position = self.position(key).ok()?;
         self.slots[position].1.as_mut()
     }
 
-    pub(super) fn contains(&self, key: u64) -> bool {
+    pub(crate) fn contains(&self, key: u64) -> bool {
         self.get(key).is_some()
     }
 
     /// Adds a value; the key must not be in the map.
-    pub(super) fn insert(&mut self, key: u64, value: T) {
+    pub(crate) fn insert(&mut self, key: u64, value: T) {
         match self.position(key) {
             Ok(position) => {
                 let vacant = self.slots[position].1.replace(value).is_none();
@@ -49,7 +49,7 @@ impl<T> SequenceMap<T> {
         self.live += 1;
     }
 
-    pub(super) fn remove(&mut self, key: u64) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: u64) -> Option<T> {
         let position = self.position(key).ok()?;
         let value = self.slots[position].1.take()?;
         self.live -= 1;
@@ -63,7 +63,7 @@ impl<T> SequenceMap<T> {
         Some(value)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.slots.iter().filter_map(|(key, value)| Some((*key, value.as_ref()?)))
     }
 }

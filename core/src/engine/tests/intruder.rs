@@ -1,0 +1,232 @@
+//! A member of the network that proves who it is and then breaks the rules, frame by frame.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::{BufMut, BytesMut};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::{Net, identity};
+use crate::config::NetworkKey;
+use crate::crypto::{AeadId, RustCrypto};
+use crate::engine::{Call, Event, Input, LinkId, OpId, Output, Target};
+use crate::session::{HandshakeConfig, Initiator, Offer, Session, VersionRange, WireLimits};
+use crate::wire::body::{Hello, ReplyHead, RequestHead, Stale, encode_error};
+use crate::wire::frame::{FrameHeader, FrameType};
+use crate::wire::framing::PREFIX_LEN;
+use crate::{CloseReason, Code, Error, Identity, Incarnation};
+
+/// A session with node 0 whose frames are written by hand.
+struct Intruder {
+    link: LinkId,
+    session: Session,
+}
+
+fn me() -> Identity {
+    Identity::from_secret([99; 32], Arc::new(RustCrypto))
+}
+
+fn handshake() -> HandshakeConfig {
+    let limits = WireLimits { record_bytes_max: 65_535, message_bytes_max: 16 << 20, window_bytes: 65_536 };
+    HandshakeConfig {
+        network: "test".parse().unwrap(),
+        network_key: Some(NetworkKey::new([7; 32])),
+        offer: Offer { versions: VersionRange::SUPPORTED, aeads: AeadId::ALL.to_vec(), limits },
+        crypto: Arc::new(RustCrypto),
+    }
+}
+
+/// What node 0 has transmitted on a link since the last time.
+fn transmitted(net: &mut Net, link: LinkId) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(output) = net.node(0).poll_output() {
+        match output {
+            Output::Transmit { link: own, data } if own == link => all.extend_from_slice(&data),
+            other => net.obey(0, other),
+        }
+    }
+    all
+}
+
+fn prefixed(message: &[u8]) -> BytesMut {
+    let mut framed = BytesMut::new();
+    framed.put_u32(message.len() as u32);
+    framed.put_slice(message);
+    framed
+}
+
+impl Intruder {
+    fn join(net: &mut Net, link: u64) -> Self {
+        let link = LinkId(link);
+        net.input(0, Input::LinkUp { link, dial: None, remote_addr: "10.9.9.9:1".parse().unwrap() });
+        net.input(0, Input::Credit { link, bytes: 1 << 30 });
+        let rng = ChaCha20Rng::from_seed([link.0 as u8; 32]);
+        let (state, first) = Initiator::start(&handshake(), rng);
+        net.input(0, Input::Received { link, data: prefixed(&first) });
+        let second = transmitted(net, link);
+        let (mut unproven, third) = state.read(&second[PREFIX_LEN..]).unwrap();
+        net.input(0, Input::Received { link, data: prefixed(&third) });
+        let hello = Hello {
+            label: "intruder@test".parse().unwrap(),
+            addrs: Vec::new(),
+            features: 0,
+            keepalive_ms: 1_000,
+            dialled: None,
+        };
+        let mut record = BytesMut::zeroed(PREFIX_LEN);
+        unproven.proof(&me(), me().sign_incarnation(Incarnation::new(1))).encode_frame(&mut record);
+        put(&mut record, FrameType::Hello, false, 0, |out| hello.encode(out));
+        unproven.sealer_mut().seal(&mut record, 0).unwrap();
+        net.input(0, Input::Received { link, data: record });
+        let answer = transmitted(net, link);
+        let length = u32::from_be_bytes(*answer.first_chunk().unwrap()) as usize;
+        let proof = BytesMut::from(&answer[PREFIX_LEN..PREFIX_LEN + length]);
+        let (session, _, _) = unproven.prove(proof).unwrap();
+        Self { link, session }
+    }
+
+    /// Sends frames in one record.
+    fn send(&mut self, net: &mut Net, frames: &[u8]) {
+        let mut record = BytesMut::zeroed(PREFIX_LEN);
+        record.put_slice(frames);
+        self.session.sealer.seal(&mut record, 0).unwrap();
+        net.input(0, Input::Received { link: self.link, data: record });
+    }
+
+    fn is_called(net: &mut Net) -> OpId {
+        let (now, target) = (net.now, Target::Node(me().node_id()));
+        net.node(0).call(now, Call { target, action: "x", payload: "".into(), timeout: None }).unwrap()
+    }
+}
+
+fn put(out: &mut BytesMut, frame_type: FrameType, more: bool, id: u64, body: impl FnOnce(&mut BytesMut)) {
+    let mut written = BytesMut::new();
+    body(&mut written);
+    FrameHeader { frame_type, more, length: written.len() as u16, id }.encode(out);
+    out.put_slice(&written);
+}
+
+fn request(out: &mut BytesMut, id: u64, action: &str, total_len: Option<u64>, data: &[u8]) {
+    put(out, FrameType::Request, total_len.is_some(), id, |out| {
+        RequestHead { action, time_left_us: 60_000_000, codec: 0, total_len }.encode(out);
+        out.put_slice(data);
+    });
+}
+
+fn closed(net: &mut Net, link: LinkId) -> Option<CloseReason> {
+    net.settle();
+    net.events[0].iter().find_map(|event| match event {
+        Event::LinkClosed { link: own, reason, .. } if *own == link => Some(*reason),
+        _ => None,
+    })
+}
+
+#[test]
+fn more_bytes_of_a_request_than_announced_end_the_link_and_what_follows_in_the_record_is_not_read() {
+    let mut net = Net::new(1);
+    let mut intruder = Intruder::join(&mut net, 9_000);
+    let mut frames = BytesMut::new();
+    request(&mut frames, 1, "echo", Some(10), b"12345");
+    put(&mut frames, FrameType::RequestMore, true, 1, |out| out.put_slice(b"123456"));
+    put(&mut frames, FrameType::Cancel, false, 1, |_| {});
+    request(&mut frames, 2, "echo", None, b"must not run");
+    intruder.send(&mut net, &frames);
+    assert_eq!(closed(&mut net, intruder.link), Some(CloseReason::MalformedFrame));
+    assert!(net.requests(0).is_empty());
+    net.assert_quiet();
+}
+
+#[test]
+fn more_bytes_of_an_answer_than_announced_end_the_link_and_the_call() {
+    let mut net = Net::new(1);
+    let mut intruder = Intruder::join(&mut net, 9_000);
+    let op = Intruder::is_called(&mut net);
+    transmitted(&mut net, intruder.link);
+    let mut frames = BytesMut::new();
+    put(&mut frames, FrameType::Reply, true, 1, |out| {
+        ReplyHead { codec: 0, total_len: Some(3) }.encode(out);
+        out.put_slice(b"123456");
+    });
+    put(&mut frames, FrameType::Error, false, 1, |out| encode_error(&Error::new(Code::Internal, "x"), out));
+    intruder.send(&mut net, &frames);
+    assert_eq!(closed(&mut net, intruder.link), Some(CloseReason::MalformedFrame));
+    assert_eq!(net.wait_for(0, op).unwrap_err().code(), Code::Unavailable);
+    net.assert_quiet();
+}
+
+#[test]
+fn a_call_that_has_not_left_cannot_be_answered() {
+    let mut net = Net::new(1);
+    let mut intruder = Intruder::join(&mut net, 9_000);
+    let op = Intruder::is_called(&mut net);
+    let mut frames = BytesMut::new();
+    put(&mut frames, FrameType::Reply, false, 1, |out| ReplyHead { codec: 0, total_len: None }.encode(out));
+    intruder.send(&mut net, &frames);
+    net.settle();
+    assert_eq!(net.outcome(0, op), None, "the answer came before the question");
+    assert_eq!(net.counter(0, "delivery.late_reply"), 1);
+}
+
+#[test]
+fn sequence_numbers_that_jump_and_cancels_of_nothing_do_no_harm() {
+    let mut net = Net::new(1);
+    let mut intruder = Intruder::join(&mut net, 9_000);
+    let mut frames = BytesMut::new();
+    for jump in 0..1_000_u64 {
+        request(&mut frames, 1 + jump * 32_767, "nobody", None, b"");
+        put(&mut frames, FrameType::Cancel, false, 1 << 40 | jump, |_| {});
+    }
+    intruder.send(&mut net, &frames);
+    assert_eq!(closed(&mut net, intruder.link), None);
+    net.assert_quiet();
+}
+
+#[test]
+fn an_old_proof_of_our_own_incarnation_is_not_even_looked_at() {
+    let mut net = Net::new(1);
+    let mut intruder = Intruder::join(&mut net, 9_000);
+    let own = identity(0).sign_incarnation(Incarnation::new(1));
+    let mut frames = BytesMut::new();
+    for _ in 0..100 {
+        let stale = Stale { incarnation: 1, signature: own.signature };
+        put(&mut frames, FrameType::Stale, false, 0, |out| stale.encode(out));
+    }
+    intruder.send(&mut net, &frames);
+    assert_eq!(net.counter(0, "link.stale_is_old_news"), 100);
+    // One that claims a later incarnation must be signed by us.
+    let mut frames = BytesMut::new();
+    let stale = Stale { incarnation: 2, signature: own.signature };
+    put(&mut frames, FrameType::Stale, false, 0, |out| stale.encode(out));
+    intruder.send(&mut net, &frames);
+    assert_eq!(closed(&mut net, intruder.link), Some(CloseReason::IdentityRejected));
+}
+
+#[test]
+fn half_a_request_is_forgotten_at_its_deadline() {
+    let mut net = Net::new(1);
+    let mut intruder = Intruder::join(&mut net, 9_000);
+    let mut frames = BytesMut::new();
+    put(&mut frames, FrameType::Request, true, 1, |out| {
+        RequestHead { action: "echo", time_left_us: 1_000_000, codec: 0, total_len: Some(1 << 20) }
+            .encode(out);
+        out.put_slice(&[0; 1_000]);
+    });
+    intruder.send(&mut net, &frames);
+    net.run_for(Duration::from_millis(1_500));
+    assert_eq!(closed(&mut net, intruder.link), None);
+    net.assert_quiet();
+}
+
+#[test]
+fn a_node_that_was_suspect_on_one_link_is_not_so_on_its_next() {
+    let mut net = Net::new(1);
+    Intruder::join(&mut net, 9_000);
+    net.run_for(Duration::from_millis(3_500));
+    assert!(net.node(0).peers()[0].suspect);
+    Intruder::join(&mut net, 9_001);
+    net.settle();
+    assert!(!net.node(0).peers()[0].suspect);
+    assert!(net.events[0].iter().any(|event| matches!(event, Event::PeerRecovered { .. })));
+}
