@@ -575,6 +575,16 @@ impl Membership {
     fn node_down(&mut self, cx: &mut Cx<'_>, node: NodeId, reason: DownReason) {
         let Some(neighbour) = self.neighbours.remove(&node) else { return };
         cx.mark("membership.peer_down");
+        // A link that another had replaced may still have had calls to finish. With the node they fail, before its end is
+        // told.
+        let proof = Some((node, neighbour.incarnation));
+        let left: Vec<LinkId> =
+            self.links.iter().filter(|(_, entry)| entry.proof == proof).map(|(link, _)| *link).collect();
+        for link in left {
+            cx.mark("membership.retiring_link_ended_with_its_node");
+            self.links.remove(&link);
+            self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
+        }
         self.dialling.node_down(cx, &self.config.timing, node, cx.now - neighbour.up_since);
         self.out.push_back(Out::Unlist { node });
         self.out.push_back(Out::PeerDown { node, incarnation: neighbour.incarnation, reason });
