@@ -412,7 +412,7 @@ impl Links {
     ) {
         let Some(state) = self.table.get_mut(&link) else { return };
         if let Phase::Connected(connected) = &mut state.phase
-            && !injected!(cx, "goodbye-unsaid")
+            && !(reason == CloseReason::Graceful && injected!(cx, "goodbye-unsaid"))
             && let Some(data) = connected.last_words(&mut self.shared.buffer, reason, stale)
         {
             self.transmit(link, data);
