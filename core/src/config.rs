@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::address::Address;
 use crate::crypto::CryptoProvider;
 use crate::identity::{NodeLabel, PublicKey};
+use crate::wire::body::KEEPALIVE_MS;
 
 /// Everything the engine is told once, at its start.
 #[derive(Clone, Debug)]
@@ -121,6 +122,9 @@ impl Trust {
     }
 }
 
+/// The smallest credit that a link may begin with: the largest frame of a call must fit.
+pub const WINDOW_BYTES_MIN: u32 = 65_536;
+
 /// Caps on everything that can grow. Each has a policy at the limit and a counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -198,6 +202,70 @@ pub struct Timing {
     pub rekey_after: Duration,
     /// The deadline of a call that names none.
     pub call_timeout: Duration,
+}
+
+/// A setting with which a node could not work: what it is, and what would be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Peers would refuse the node's HELLO.
+    #[error("the keep-alive interval must be from 100 ms to 60 s")]
+    KeepaliveInterval,
+    /// Nothing could ever be dialled or accepted.
+    #[error("the time-outs for connecting, for the handshake and for silence must be more than zero")]
+    ZeroTimeout,
+    /// Dials would follow each other without a pause.
+    #[error("the first pause between dials must be more than zero and at most the longest one")]
+    Backoff,
+    /// The largest frame of a call would not fit.
+    #[error("the window of a link must be at least 65,536 bytes")]
+    Window,
+    /// A message of the largest size could never be received.
+    #[error("the largest message must fit the limits on queued and on half-received bytes, and 32 bits")]
+    Message,
+}
+
+impl Config {
+    /// Whether a node can work with this. Drivers ask before they start an engine.
+    ///
+    /// ```
+    /// use lacewing_core::config::{ConfigError, Timing};
+    ///
+    /// let never = Timing { keepalive_interval: core::time::Duration::ZERO, ..Timing::default() };
+    /// assert_eq!(never.check(), Err(ConfigError::KeepaliveInterval));
+    /// ```
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.timing.check()?;
+        self.limits.check()
+    }
+}
+
+impl Limits {
+    /// Whether a node can work with this.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.link_window_bytes < WINDOW_BYTES_MIN {
+            return Err(ConfigError::Window);
+        }
+        let room =
+            self.queued_bytes_per_link_max.min(self.reassembly_bytes_per_link_max).min(u32::MAX as usize);
+        if self.message_bytes_max > room { Err(ConfigError::Message) } else { Ok(()) }
+    }
+}
+
+impl Timing {
+    /// Whether a node can work with this.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let keepalive_ms = u64::try_from(self.keepalive_interval.as_millis()).unwrap_or(u64::MAX);
+        if !KEEPALIVE_MS.contains(&keepalive_ms) {
+            return Err(ConfigError::KeepaliveInterval);
+        }
+        if self.connect_timeout.is_zero() || self.handshake_timeout.is_zero() || self.down_after.is_zero() {
+            return Err(ConfigError::ZeroTimeout);
+        }
+        if self.backoff_min.is_zero() || self.backoff_min > self.backoff_max {
+            return Err(ConfigError::Backoff);
+        }
+        Ok(())
+    }
 }
 
 impl Default for Timing {

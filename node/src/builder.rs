@@ -88,6 +88,9 @@ pub enum StartError {
         /// What is wrong with it.
         reason: NetworkNameError,
     },
+    /// Limits or times with which a node could not work.
+    #[error("the configuration cannot work: {0}")]
+    Config(#[from] lacewing_core::config::ConfigError),
     /// An address to listen on, or of a peer, is none.
     #[error("the address {addr:?} cannot be used: {reason}")]
     Address {
@@ -258,6 +261,8 @@ impl Builder {
     pub async fn start(self) -> Result<Node, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let trust = self.trust.ok_or(StartError::NoTrust)?;
+        self.timing.check()?;
+        self.limits.check()?;
         let network = self
             .network
             .parse::<NetworkName>()

@@ -1,6 +1,6 @@
 //! Links: sessions over byte streams between neighbours, with framing, keep-alive, credit and goodbye.
 //!
-//! The machine holds every link of a node. Each link is a value of its own ([`Link`]) that knows neither the engine nor
+//! The machine holds every link of a node. Each link is a value of its own that knows neither the engine nor
 //! the other links. Whatever a peer sends, the worst that follows is that its link closes with a reason.
 
 mod advertised;

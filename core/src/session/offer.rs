@@ -107,7 +107,7 @@ impl WireLimits {
     pub const RECORD_BYTES: RangeInclusive<u32> = 32_768..=RECORD_LEN_MAX as u32;
 
     /// The smallest window. The largest frame of a call fits, or it could never be sent.
-    pub const WINDOW_BYTES_MIN: u32 = 65_536;
+    pub const WINDOW_BYTES_MIN: u32 = crate::config::WINDOW_BYTES_MIN;
 
     fn encode<B: BufMut>(&self, writer: &mut Writer<'_, B>) {
         writer.uint(3).uint(self.record_bytes_max.into());

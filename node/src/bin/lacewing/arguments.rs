@@ -64,7 +64,7 @@ pub(crate) struct MeshArguments {
     #[arg(long, value_name = "KEY", env = "LACEWING_PIN", value_delimiter = ',')]
     pub(crate) pin: Vec<String>,
     /// Let everybody in who names the same network.
-    #[arg(long, env = "LACEWING_OPEN")]
+    #[arg(long, env = "LACEWING_OPEN", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) open: bool,
     /// A TOML file that says the same things as flags and environment, which go before it.
     #[arg(long, value_name = "FILE", env = "LACEWING_CONFIG")]

@@ -14,9 +14,10 @@ const GOODBYE_WITHIN: Duration = Duration::from_millis(500);
 /// Pauses between dials stay short, so that a peer that starts later is found within the time-out.
 const BACKOFF_MS_MAX: u64 = 300;
 
-/// Whoever does not know the network's name or key is not told so, only hung up on. Once may be an accident.
+/// Whoever does not know the network's name or key, or is not let in, is not told so, only hung up on. Once may be an
+/// accident: the peer was just stopped.
 const HANG_UPS_MAX: u32 = 3;
-const HUNG_UP: &str = "hangs up during the handshake, as a peer with another network name or key does";
+const HUNG_UP: &str = "hangs up during the handshake, as a peer does that has another network name or key or does not let this one in";
 
 /// A node that is there for one operation.
 pub(crate) struct Visit {
@@ -58,11 +59,12 @@ impl Visit {
             match timeout_at(self.deadline, events.recv()).await {
                 Ok(Some(Event::LinkClosed { reason, remote_addr, node: peer, .. })) => {
                     let code = reason.code();
-                    if matches!(code, Code::HandshakeFailed | Code::Unauthenticated) {
+                    let hung_up = reason == CloseReason::HandshakeFailed && peer.is_none();
+                    if matches!(code, Code::HandshakeFailed | Code::Unauthenticated) && !hung_up {
                         return Err(Error::new(code, format!("{remote_addr}: {}", reason.text())));
                     }
                     last_failure = format!("{remote_addr}: {}", reason.text());
-                    hang_ups += u32::from(reason == CloseReason::ConnectionClosed && peer.is_none());
+                    hang_ups += u32::from(hung_up);
                     if hang_ups >= HANG_UPS_MAX {
                         return Err(Error::new(Code::HandshakeFailed, format!("{remote_addr}: {HUNG_UP}")));
                     }
