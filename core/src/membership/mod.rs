@@ -6,6 +6,7 @@ mod dialling;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::SocketAddr;
 
 use rand_chacha::ChaCha8Rng;
@@ -36,6 +37,17 @@ pub enum DialFailure {
     NameNotFound,
     /// No way to that address, or another failure of the transport.
     Unreachable,
+}
+
+impl fmt::Display for DialFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "the connection was refused",
+            Self::TimedOut => "nobody answered in time",
+            Self::NameNotFound => "the host name has no address",
+            Self::Unreachable => "the address cannot be reached",
+        })
+    }
 }
 
 /// Why a neighbour is down.
@@ -75,6 +87,12 @@ impl DownReason {
             }
             _ => Self::ConnectionClosed,
         }
+    }
+}
+
+impl fmt::Display for DownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -80,7 +80,7 @@ async fn narrate(node: &Node, lives: Option<&IncarnationFile>) -> Result<(), Fai
             }
             Event::PeerSuspect { node } => screen::line(&format!("peer silent: {node}"))?,
             Event::PeerRecovered { node } => screen::line(&format!("peer heard again: {node}"))?,
-            Event::PeerDown { node, reason, .. } => screen::line(&format!("peer down: {node} ({reason:?})"))?,
+            Event::PeerDown { node, reason, .. } => screen::line(&format!("peer down: {node} ({reason})"))?,
             Event::IncarnationAdopted { incarnation } => {
                 if let Some(lives) = lives {
                     lives.write(incarnation)?;

@@ -70,7 +70,7 @@ impl Visit {
                     }
                 }
                 Ok(Some(Event::DialFailed { addr, reason, .. })) => {
-                    last_failure = format!("{addr}: {reason:?}");
+                    last_failure = format!("{addr}: {reason}");
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => return Err(Error::of_kind(Kind::Stopped, "the node was stopped")),
