@@ -163,6 +163,8 @@ struct Link {
     dialled: Option<Address>,
     opened_at: Instant,
     deframer: Deframer,
+    /// Since when a part of a message waits for the rest.
+    partial_since: Option<Instant>,
     /// Bytes that the transport takes. The last record may take it below zero.
     transport_credit: i64,
     wake_up_at: Instant,
@@ -285,6 +287,7 @@ impl Links {
                 dialled,
                 opened_at: cx.now,
                 deframer: Deframer::new(HANDSHAKE_LEN_MAX),
+                partial_since: None,
                 transport_credit: 0,
                 wake_up_at,
                 phase: Phase::Greeting(Some(greeting)),
@@ -324,8 +327,13 @@ impl Links {
     }
 
     fn received(&mut self, cx: &mut Cx<'_>, link: LinkId, data: BytesMut) {
+        let patience = self.shared.config.timing.down_after * 2;
         let Some(state) = self.table.get_mut(&link) else { return };
+        // A record on its way is a sign of life, but not for ever: a stream that has lost its place would wait for the end
+        // of a record that nobody sends, and take the keep-alives for parts of it.
+        let goes_on = state.partial_since.is_none_or(|since| cx.now - since < patience);
         if let Phase::Connected(connected) = &mut state.phase
+            && goes_on
             && connected.heard(cx.now)
         {
             self.out.push_back(Out::Recovered { link });
@@ -337,8 +345,15 @@ impl Links {
         loop {
             let Some(state) = self.table.get_mut(&link) else { return };
             let message = match state.deframer.next() {
-                Ok(Some(message)) => message,
-                Ok(None) => return,
+                Ok(Some(message)) => {
+                    state.partial_since = None;
+                    message
+                }
+                Ok(None) if state.deframer.buffered() == 0 => return,
+                Ok(None) => {
+                    state.partial_since.get_or_insert(cx.now);
+                    return;
+                }
                 Err(_) => return self.close(cx, link, CloseReason::LengthExceeded, None),
             };
             if let Err(reason) = self.message(cx, link, message) {
