@@ -17,5 +17,6 @@ pub mod quantity;
 pub mod random;
 pub mod run;
 pub mod seed;
+mod trace;
 pub mod turmoil;
 pub mod verdict;

@@ -8,7 +8,6 @@ mod host;
 mod network;
 mod queue;
 mod stream;
-mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +17,6 @@ use lacewing_core::{Engine, Instant, NodeId};
 use self::host::{Host, Process};
 use self::queue::{Event, Queue};
 use self::stream::{Stream, StreamEnd};
-use self::trace::{Hook, Marks};
 use crate::chain::Chain;
 use crate::engine::{Options, Outcome, SimEngine, Tally, Unsupported};
 use crate::history::{History, Reading, What};
@@ -26,6 +24,7 @@ use crate::payload;
 use crate::quantity::Micros;
 use crate::random::{Random, derive_key};
 use crate::run::{CallSpec, Run};
+use crate::trace::{Hook, Marks};
 
 pub(crate) use self::stream::RETRANSMIT_MAX;
 

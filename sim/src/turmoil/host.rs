@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 
 use super::application;
 use super::scene::{Board, Command, Phase, Scene, Tag};
-use super::trace::Hook;
 use super::wire::{TICK, TurmoilTransport, name};
 use crate::history::What;
 use crate::payload;
 use crate::random::derive_key;
 use crate::run::Clock;
+use crate::trace::Hook;
 
 /// What a node that shuts down in order is given for it.
 pub(super) const SHUTDOWN_WITHIN: Duration = Duration::from_secs(2);

@@ -17,7 +17,6 @@ mod faults;
 mod host;
 pub(crate) mod leaks;
 mod scene;
-mod trace;
 mod wire;
 
 use std::cell::RefCell;

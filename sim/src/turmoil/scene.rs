@@ -11,7 +11,6 @@ use lacewing_core::crypto::RustCrypto;
 use lacewing_core::{Code, Identity, Incarnation, Instant, NodeId};
 use tokio::sync::{mpsc, oneshot};
 
-use super::trace::Marks;
 use super::wire::Wires;
 use crate::chain::Chain;
 use crate::engine::Tally;
@@ -19,6 +18,7 @@ use crate::history::{History, What};
 use crate::quantity::Micros;
 use crate::random::derive_key;
 use crate::run::{ActionKind, CallSpec, Clock, Handler, Run};
+use crate::trace::Marks;
 
 /// See the module's text.
 pub(super) struct Scene {

@@ -1,4 +1,4 @@
-//! The hook that the engines report to.
+//! The hook that nodes report to, in whichever engine they run.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,13 +7,13 @@ use lacewing_core::Trace;
 
 /// Coverage marks of all nodes of a run.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Marks(Arc<Mutex<Table>>);
+pub(crate) struct Marks(Arc<Mutex<Table>>);
 
 /// Counts by the place of the name in memory, which is compared faster than its text. The order never shows.
 type Table = BTreeMap<usize, (&'static str, u64)>;
 
 impl Marks {
-    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
         let marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut counts = BTreeMap::new();
         for (name, count) in marks.values() {
@@ -24,7 +24,7 @@ impl Marks {
 }
 
 /// One engine's hook: counts marks, and switches the injected bug on.
-pub(super) struct Hook {
+pub(crate) struct Hook {
     marks: Marks,
     #[cfg(lacewing_inject)]
     inject: Option<String>,
@@ -35,7 +35,7 @@ impl Hook {
         not(lacewing_inject),
         expect(unused_variables, reason = "bugs exist in simulation builds only")
     )]
-    pub(super) fn new(marks: &Marks, inject: Option<&str>) -> Self {
+    pub(crate) fn new(marks: &Marks, inject: Option<&str>) -> Self {
         Self {
             marks: marks.clone(),
             #[cfg(lacewing_inject)]
