@@ -221,7 +221,11 @@ fn a_coded_error_is_one_line_and_exit_code_1() {
     let nobody =
         run(&["call", "x", "{}", "--peer", &free_addr(), "--network-key-file", &key, "--timeout", "300ms"]);
     let line = one_line(&nobody, 1);
-    assert!(line.starts_with("lacewing: Unavailable (unreachable): ") && line.contains("the connection was refused"), "{line}");
+    assert!(
+        line.starts_with("lacewing: Unavailable (unreachable): ")
+            && line.contains("the connection was refused"),
+        "{line}"
+    );
     let line = one_line(&folder.call(&addr, "{", &[]), 2);
     assert!(line.contains("no JSON"), "{line}");
 }
