@@ -214,7 +214,9 @@ impl World<'_, '_> {
     fn kill(&mut self, node: usize) {
         tell!(self.scene, node, "is killed");
         self.scene.gone(node, false);
+        self.scene.wires.begin_kill(node);
         self.sim.crash(name(node));
+        self.scene.wires.end_kill();
     }
 
     pub(super) fn stop_due(&mut self, node: usize, life: u32) {

@@ -40,12 +40,18 @@ fn node_at(ip: IpAddr) -> Option<usize> {
 
 /// Every end of every stream that some process has.
 #[derive(Default)]
-pub(super) struct Wires(Mutex<Vec<Arc<Wire>>>);
+pub(super) struct Wires {
+    open: Mutex<Vec<Arc<Wire>>>,
+    /// The machine whose process is being killed, and its sockets so far, with the order in which they were opened.
+    dying: Mutex<Option<(usize, Vec<(u64, TcpStream)>)>>,
+}
 
 /// One end of a stream, as the testbed sees it.
 pub(super) struct Wire {
     pub(super) node: usize,
     pub(super) peer: usize,
+    /// How many were opened before it.
+    order: u64,
     state: Mutex<WireState>,
 }
 
@@ -73,12 +79,48 @@ enum Fate {
 
 impl Wires {
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Wire>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_dying(&self) -> MutexGuard<'_, Option<(usize, Vec<(u64, TcpStream)>)>> {
+        self.dying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on the sockets of this machine are closed together, in the order in which they were opened. The runtime of
+    /// a process that is killed drops its tasks in an order that depends on what the process of the testbed did before.
+    pub(super) fn begin_kill(&self, node: usize) {
+        *self.lock_dying() = Some((node, Vec::new()));
+    }
+
+    /// The process is gone.
+    pub(super) fn end_kill(&self) {
+        self.lock_dying().take();
+    }
+
+    /// A process lets go of a socket. The last one of a machine that is being killed closes all.
+    fn close(&self, wire: &Wire, socket: TcpStream) {
+        wire.lock().dropped = true;
+        let more = self.lock().iter().any(|other| other.node == wire.node && !other.lock().dropped);
+        let mut sockets = match &mut *self.lock_dying() {
+            Some((node, sockets)) if *node == wire.node => {
+                sockets.push((wire.order, socket));
+                if more {
+                    return;
+                }
+                std::mem::take(sockets)
+            }
+            _ => return,
+        };
+        sockets.sort_by_key(|(order, _)| *order);
+        for (_, socket) in sockets {
+            drop(socket);
+        }
     }
 
     fn open(&self, node: usize, peer: usize) -> Arc<Wire> {
-        let wire = Arc::new(Wire { node, peer, state: Mutex::default() });
         let mut wires = self.lock();
+        let order = wires.last().map_or(0, |last| last.order + 1);
+        let wire = Arc::new(Wire { node, peer, order, state: Mutex::default() });
         wires.retain(|wire| !wire.lock().dropped);
         wires.push(Arc::clone(&wire));
         wire
@@ -150,7 +192,7 @@ impl TurmoilTransport {
         };
         let net = &scene.run.header.net;
         let stream = FaultyStream {
-            inner,
+            inner: Some(inner),
             wire: scene.wires.open(node, peer),
             scene: Arc::clone(scene),
             segment_bytes: usize::try_from((net.window / SEGMENTS_MAX).max(1)).unwrap_or(usize::MAX),
@@ -209,7 +251,8 @@ impl Listener for Incoming {
 
 /// A stream that can be made to fail.
 struct FaultyStream {
-    inner: TcpStream,
+    /// Taken only when the stream is dropped.
+    inner: Option<TcpStream>,
     wire: Arc<Wire>,
     scene: Arc<Scene>,
     /// Bytes of one segment: turmoil bounds what is on its way by segments, the run by bytes.
@@ -241,6 +284,10 @@ fn poll_until(sleep: &mut Option<Pin<Box<Sleep>>>, at: LocalInstant, cx: &mut Co
 }
 
 impl FaultyStream {
+    fn inner(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(self.inner.as_mut().expect("a stream has its socket until it is dropped"))
+    }
+
     /// What the faults allow a reader: an error, nothing for now, or a look at the inner stream.
     fn reader_gate(&self, cx: &Context<'_>) -> Option<Poll<io::Result<()>>> {
         let mut state = self.wire.lock();
@@ -280,7 +327,7 @@ impl FaultyStream {
         let bytes = usize::try_from(rate / u64::from(BITES_PER_SECOND)).unwrap_or(usize::MAX).max(1);
         let mut bite = vec![0; bytes.min(buf.remaining())];
         let mut bite = ReadBuf::new(&mut bite);
-        std::task::ready!(Pin::new(&mut self.inner).poll_read(cx, &mut bite))?;
+        std::task::ready!(self.inner().poll_read(cx, &mut bite))?;
         buf.put_slice(bite.filled());
         self.bite_at = LocalInstant::now() + Duration::from_secs(1) / BITES_PER_SECOND;
         Poll::Ready(Ok(()))
@@ -301,7 +348,7 @@ impl AsyncRead for FaultyStream {
         let slowest = this.scene.board(this.wire.node).slow.iter().min().copied();
         let outcome = match slowest {
             Some(rate) => this.poll_bite(cx, buf, rate),
-            None => Pin::new(&mut this.inner).poll_read(cx, buf),
+            None => this.inner().poll_read(cx, buf),
         };
         if outcome.is_ready() {
             this.note(Tag::Read, &buf.filled()[before..]);
@@ -320,7 +367,7 @@ impl AsyncWrite for FaultyStream {
         let due = this.line_free_at.checked_sub(TICK).unwrap_or(this.line_free_at);
         std::task::ready!(poll_until(&mut this.line_sleep, due, cx));
         let data = &data[..data.len().min(this.segment_bytes)];
-        let written = std::task::ready!(Pin::new(&mut this.inner).poll_write(cx, data))?;
+        let written = std::task::ready!(this.inner().poll_write(cx, data))?;
         this.note(Tag::Written, &data[..written]);
         let mut nanos = written as u64 * 1_000_000_000 / this.scene.run.header.net.bandwidth;
         if let Some(number) = leaks::number(this.scene.inject.as_deref()) {
@@ -339,13 +386,15 @@ impl AsyncWrite for FaultyStream {
         match fate {
             Fate::Reset => Poll::Ready(Err(broken())),
             Fate::Severed => Poll::Ready(Ok(())),
-            Fate::Whole => Pin::new(&mut self.inner).poll_shutdown(cx),
+            Fate::Whole => self.inner().poll_shutdown(cx),
         }
     }
 }
 
 impl Drop for FaultyStream {
     fn drop(&mut self) {
-        self.wire.lock().dropped = true;
+        if let Some(socket) = self.inner.take() {
+            self.scene.wires.close(&self.wire, socket);
+        }
     }
 }
