@@ -42,8 +42,14 @@ fn node_at(ip: IpAddr) -> Option<usize> {
 #[derive(Default)]
 pub(super) struct Wires {
     open: Mutex<Vec<Arc<Wire>>>,
-    /// The machine whose process is being killed, and its sockets so far, with the order in which they were opened.
-    dying: Mutex<Option<(usize, Vec<(u64, TcpStream)>)>>,
+    dying: Mutex<Option<Dying>>,
+}
+
+/// A process that is being killed.
+struct Dying {
+    node: usize,
+    /// The sockets that it has let go of, with the order in which they were opened.
+    sockets: Vec<(u64, TcpStream)>,
 }
 
 /// One end of a stream, as the testbed sees it.
@@ -82,14 +88,14 @@ impl Wires {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_dying(&self) -> MutexGuard<'_, Option<(usize, Vec<(u64, TcpStream)>)>> {
+    fn lock_dying(&self) -> MutexGuard<'_, Option<Dying>> {
         self.dying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on the sockets of this machine are closed together, in the order in which they were opened. The runtime of
     /// a process that is killed drops its tasks in an order that depends on what the process of the testbed did before.
     pub(super) fn begin_kill(&self, node: usize) {
-        *self.lock_dying() = Some((node, Vec::new()));
+        *self.lock_dying() = Some(Dying { node, sockets: Vec::new() });
     }
 
     /// The process is gone.
@@ -102,7 +108,7 @@ impl Wires {
         wire.lock().dropped = true;
         let more = self.lock().iter().any(|other| other.node == wire.node && !other.lock().dropped);
         let mut sockets = match &mut *self.lock_dying() {
-            Some((node, sockets)) if *node == wire.node => {
+            Some(Dying { node, sockets }) if *node == wire.node => {
                 sockets.push((wire.order, socket));
                 if more {
                     return;
