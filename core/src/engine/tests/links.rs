@@ -440,3 +440,26 @@ fn a_stream_that_has_lost_its_place_is_found_out() {
     let op = net.call(0, 1, "echo", "fresh").unwrap();
     assert!(net.wait_for(0, op).is_ok());
 }
+
+#[test]
+fn a_copy_that_dials_the_original_is_no_dial_to_oneself_and_the_older_one_gives_way() {
+    for (dialler, dialled) in [(2, 0), (0, 2)] {
+        let mut net = Net::new(3);
+        // Node 2 holds the key of node 0 and started later.
+        net.nodes[2] = Some(crate::Engine::new(
+            alloc::sync::Arc::new(config(2)),
+            super::identity(0),
+            crate::Incarnation::new(2),
+            net.now,
+            [99; 32],
+            crate::NoTrace,
+        ));
+        net.connect(dialler, dialled);
+        net.run_for(Duration::from_secs(2));
+        let told = |node: usize| {
+            net.events[node].iter().any(|event| matches!(event, Event::Superseded { by } if by.get() == 2))
+        };
+        assert!(told(0) && !told(2), "{dialler} dials {dialled}");
+        assert_eq!(net.counter(0, "link.closed.self_connection"), 0);
+    }
+}
