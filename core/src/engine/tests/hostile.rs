@@ -222,3 +222,18 @@ fn nothing_of_a_call_shows_on_the_wire() {
         assert!(!shows(needle), "{needle:?} can be read on the wire");
     }
 }
+
+#[test]
+fn strangers_who_hold_every_handshake_open_do_not_keep_a_node_from_its_own_peers() {
+    let mut net = Net::new(2);
+    for number in 0..300_u64 {
+        let remote_addr = std::format!("10.9.{}.9:1", number % 8).parse().unwrap();
+        net.input(0, Input::LinkUp { link: LinkId(1_000 + number), dial: None, remote_addr });
+    }
+    net.settle();
+    assert_eq!(net.counter(0, "link.closed.too_many_handshakes"), 300 - 256);
+    let before = net.now;
+    net.connect(0, 1);
+    net.settle();
+    assert_eq!((net.node(0).peers().len(), net.now), (1, before));
+}

@@ -463,3 +463,19 @@ fn a_copy_that_dials_the_original_is_no_dial_to_oneself_and_the_older_one_gives_
         assert_eq!(net.counter(0, "link.closed.self_connection"), 0);
     }
 }
+
+/// Found by the testbed: the peer still held the session of the life that had crashed, took the new one for a copy of the
+/// key, and told it to stop for good.
+#[test]
+fn a_restart_with_the_clock_set_back_is_not_taken_for_a_copied_key() {
+    let mut net = Net::new(2);
+    net.start(1, 50, config(1));
+    net.connect(1, 0);
+    net.run_until("up", |net| net.node(0).peers().len() == 1);
+    // No end of the stream is seen, and the new life knows nothing of the old one.
+    net.kill(1, false);
+    net.start(1, 7, config(1));
+    net.connect(1, 0);
+    net.run_until("caught up", |net| net.node(1).incarnation().get() == 51 && net.node(0).peers().len() == 1);
+    assert!(!net.events[1].iter().any(|event| matches!(event, Event::Superseded { .. })));
+}
