@@ -114,8 +114,13 @@ impl Trace for NoTrace {}
 /// Each machine draws from its own stream of the seed, so that a new draw in one shifts no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
+#[expect(dead_code, reason = "machines that are being built take theirs")]
 pub(crate) enum RandomDomain {
     Membership = 1,
+    Routing = 2,
+    Directory = 3,
+    Discovery = 4,
+    Delivery = 5,
 }
 
 /// The random stream of one machine: ChaCha8 over the engine's seed, with the machine's own stream number.

@@ -352,6 +352,17 @@ impl Delivery {
             | FrameType::Goodbye
             | FrameType::Rekey
             | FrameType::Stale
+            | FrameType::Routed
+            | FrameType::PathBroken
+            | FrameType::Routes
+            | FrameType::RouteRequest
+            | FrameType::Ping
+            | FrameType::Pong
+            | FrameType::DirectoryDelta
+            | FrameType::DirectoryDigest
+            | FrameType::DirectoryRequest
+            | FrameType::WhoHas
+            | FrameType::WhoHasAnswer
             | FrameType::Skippable(_) => Err(CloseReason::UnexpectedFrame),
         };
         match result {

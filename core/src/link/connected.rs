@@ -141,7 +141,21 @@ impl Connected {
                     self.receive_window.checked_sub(taken).ok_or(CloseReason::CreditExceeded)?;
                 out.push_back(Out::Frame { link, header, body });
             }
-            FrameType::Reply | FrameType::ReplyMore | FrameType::Error | FrameType::Cancel => {
+            FrameType::Reply
+            | FrameType::ReplyMore
+            | FrameType::Error
+            | FrameType::Cancel
+            | FrameType::Routed
+            | FrameType::PathBroken
+            | FrameType::Routes
+            | FrameType::RouteRequest
+            | FrameType::Ping
+            | FrameType::Pong
+            | FrameType::DirectoryDelta
+            | FrameType::DirectoryDigest
+            | FrameType::DirectoryRequest
+            | FrameType::WhoHas
+            | FrameType::WhoHasAnswer => {
                 out.push_back(Out::Frame { link, header, body });
             }
             FrameType::KeepAlive if body.is_empty() => cx.mark("link.keepalive_heard"),

@@ -44,13 +44,35 @@ pub enum FrameType {
     Error,
     /// The caller no longer waits.
     Cancel,
+    /// A sealed payload on its way to a node that is no neighbour.
+    Routed,
+    /// A routed payload could not be passed on; goes back along its flow.
+    PathBroken,
+    /// What the sender can reach, and how well.
+    Routes,
+    /// Asks for a newer sequence number of a destination.
+    RouteRequest,
+    /// Asks the neighbour for a PONG, to measure the round trip.
+    Ping,
+    /// The answer to a PING.
+    Pong,
+    /// Changed entries of one owner, and the signed head that covers them.
+    DirectoryDelta,
+    /// Hashes of the sender's view, to find what differs.
+    DirectoryDigest,
+    /// Asks for the sets of some owners.
+    DirectoryRequest,
+    /// Asks who serves an action.
+    WhoHas,
+    /// The answer to a WHO_HAS.
+    WhoHasAnswer,
     /// An unknown type that may be skipped.
     Skippable(u8),
 }
 
 impl FrameType {
     /// Every known type, by number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 24] = [
         Self::Identity,
         Self::Hello,
         Self::KeepAlive,
@@ -64,6 +86,17 @@ impl FrameType {
         Self::ReplyMore,
         Self::Error,
         Self::Cancel,
+        Self::Routed,
+        Self::PathBroken,
+        Self::Routes,
+        Self::RouteRequest,
+        Self::Ping,
+        Self::Pong,
+        Self::DirectoryDelta,
+        Self::DirectoryDigest,
+        Self::DirectoryRequest,
+        Self::WhoHas,
+        Self::WhoHasAnswer,
     ];
 
     /// The number on the wire.
@@ -82,6 +115,17 @@ impl FrameType {
             Self::ReplyMore => 0x13,
             Self::Error => 0x14,
             Self::Cancel => 0x15,
+            Self::Routed => 0x20,
+            Self::PathBroken => 0x21,
+            Self::Routes => 0x22,
+            Self::RouteRequest => 0x23,
+            Self::Ping => 0x24,
+            Self::Pong => 0x25,
+            Self::DirectoryDelta => 0x30,
+            Self::DirectoryDigest => 0x31,
+            Self::DirectoryRequest => 0x32,
+            Self::WhoHas => 0x38,
+            Self::WhoHasAnswer => 0x39,
             Self::Skippable(number) => number,
         }
     }
@@ -102,6 +146,17 @@ impl FrameType {
             0x13 => Self::ReplyMore,
             0x14 => Self::Error,
             0x15 => Self::Cancel,
+            0x20 => Self::Routed,
+            0x21 => Self::PathBroken,
+            0x22 => Self::Routes,
+            0x23 => Self::RouteRequest,
+            0x24 => Self::Ping,
+            0x25 => Self::Pong,
+            0x30 => Self::DirectoryDelta,
+            0x31 => Self::DirectoryDigest,
+            0x32 => Self::DirectoryRequest,
+            0x38 => Self::WhoHas,
+            0x39 => Self::WhoHasAnswer,
             0x80.. => Self::Skippable(number),
             _ => return None,
         })
@@ -123,6 +178,17 @@ impl FrameType {
             Self::ReplyMore => "REPLY_MORE",
             Self::Error => "ERROR",
             Self::Cancel => "CANCEL",
+            Self::Routed => "ROUTED",
+            Self::PathBroken => "PATH_BROKEN",
+            Self::Routes => "ROUTES",
+            Self::RouteRequest => "ROUTE_REQUEST",
+            Self::Ping => "PING",
+            Self::Pong => "PONG",
+            Self::DirectoryDelta => "DIRECTORY_DELTA",
+            Self::DirectoryDigest => "DIRECTORY_DIGEST",
+            Self::DirectoryRequest => "DIRECTORY_REQUEST",
+            Self::WhoHas => "WHO_HAS",
+            Self::WhoHasAnswer => "WHO_HAS_ANSWER",
             Self::Skippable(_) => "SKIPPABLE",
         }
     }

@@ -202,6 +202,15 @@ fn reencode(header: FrameHeader, body: &[u8]) -> Result<Vec<u8>, WireError> {
         FrameType::RequestMore | FrameType::ReplyMore | FrameType::Skippable(_) => {
             again.extend_from_slice(body);
         }
+        // Written down with the machine that they belong to.
+        FrameType::Routed | FrameType::PathBroken | FrameType::Routes | FrameType::RouteRequest => {
+            again.extend_from_slice(body);
+        }
+        FrameType::Ping | FrameType::Pong => again.extend_from_slice(body),
+        FrameType::DirectoryDelta | FrameType::DirectoryDigest | FrameType::DirectoryRequest => {
+            again.extend_from_slice(body);
+        }
+        FrameType::WhoHas | FrameType::WhoHasAnswer => again.extend_from_slice(body),
     }
     Ok(again)
 }

@@ -20,7 +20,7 @@ pub const LAYERS: [&[&str]; 9] = [
     &["wire"],
     &["config"],
     &["session"],
-    &["link", "membership", "directory", "delivery"],
+    &["link", "membership", "routing", "directory", "discovery", "delivery"],
     &["engine"],
     &["testing"],
 ];
