@@ -320,11 +320,15 @@ pub enum CloseReason {
     TooManyLinks,
     /// This side closed the link on request.
     LocalClose,
+    /// The peer sent far more announcements than it may.
+    Flooding,
+    /// No path leads to the node any more.
+    Unreachable,
 }
 
 impl CloseReason {
     /// Every reason, by number.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Graceful,
         Self::ConnectionClosed,
         Self::HandshakeFailed,
@@ -346,6 +350,8 @@ impl CloseReason {
         Self::StaleIncarnation,
         Self::TooManyLinks,
         Self::LocalClose,
+        Self::Flooding,
+        Self::Unreachable,
     ];
 
     /// The stable number.
@@ -372,6 +378,8 @@ impl CloseReason {
             Self::StaleIncarnation => 19,
             Self::TooManyLinks => 20,
             Self::LocalClose => 21,
+            Self::Flooding => 22,
+            Self::Unreachable => 23,
         }
     }
 
@@ -399,6 +407,8 @@ impl CloseReason {
             19 => Self::StaleIncarnation,
             20 => Self::TooManyLinks,
             21 => Self::LocalClose,
+            22 => Self::Flooding,
+            23 => Self::Unreachable,
             _ => return None,
         })
     }
@@ -428,6 +438,8 @@ impl CloseReason {
             Self::StaleIncarnation => Code::FailedPrecondition,
             Self::TooManyLinks => Code::ResourceExhausted,
             Self::LocalClose => Code::Cancelled,
+            Self::Flooding => Code::ResourceExhausted,
+            Self::Unreachable => Code::Unavailable,
         }
     }
 
@@ -455,6 +467,8 @@ impl CloseReason {
             Self::StaleIncarnation => "stale_incarnation",
             Self::TooManyLinks => "too_many_links",
             Self::LocalClose => "local_close",
+            Self::Flooding => "flooding",
+            Self::Unreachable => "unreachable",
         }
     }
 
@@ -488,6 +502,8 @@ impl CloseReason {
             }
             Self::TooManyLinks => "the limit on links was reached",
             Self::LocalClose => "this side closed the link on request",
+            Self::Flooding => "the peer sent far more announcements than it may",
+            Self::Unreachable => "no path leads to the node any more",
         }
     }
 }
