@@ -4,8 +4,8 @@
 //! bytes that arrived, and answers with the bytes to send and the things that happened. The very code that
 //! runs in production therefore also runs, bit for bit reproducible, in a simulated network.
 //!
-//! Reading order, which is also the order of dependence: [`time`], [`code`], [`wire`], [`crypto`], [`identity`],
-//! [`machine`], [`session`], [`link`], [`membership`], [`delivery`], [`engine`].
+//! Reading order, which is also the order of dependence: [`time`], [`code`], [`crypto`], [`identity`],
+//! [`machine`], [`wire`], [`capability`], [`session`], [`link`], [`membership`], [`delivery`], [`engine`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod address;
+pub mod capability;
 pub mod code;
 pub mod config;
 pub mod crypto;

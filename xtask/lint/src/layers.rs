@@ -13,11 +13,12 @@ const RULE: &str = "layer";
 
 /// The modules of `core/src` from bottom to top. A module may import from the rows below its own, and from no other module
 /// of its own row.
-pub const LAYERS: [&[&str]; 9] = [
+pub const LAYERS: [&[&str]; 10] = [
     &["time", "code", "marks", "inject", "sequence_map"],
     &["crypto", "address"],
     &["identity", "machine"],
     &["wire"],
+    &["capability"],
     &["config"],
     &["session"],
     &["link", "membership", "routing", "directory", "discovery", "delivery"],
