@@ -1,4 +1,13 @@
-//! Names of actions.
+//! Names of actions, and patterns that many names match.
+
+mod pattern;
+mod pattern_set;
+
+#[cfg(test)]
+mod tests;
+
+pub use pattern::{Bindings, PathPattern, PatternError, Segment};
+pub use pattern_set::{PatternMatch, PatternSet};
 
 use alloc::string::{String, ToString};
 use core::borrow::Borrow;
