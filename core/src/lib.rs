@@ -19,6 +19,8 @@ pub mod code;
 pub mod config;
 pub mod crypto;
 pub mod delivery;
+#[allow(dead_code, reason = "the engine connects it when it is whole")]
+mod discovery;
 pub mod engine;
 pub mod identity;
 mod inject;
