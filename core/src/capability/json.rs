@@ -51,6 +51,13 @@ impl JsonText {
         self
     }
 
+    /// A whole number.
+    pub(super) fn number(&mut self, value: u64) -> &mut Self {
+        self.separate();
+        write!(self.text, "{value}").unwrap_or_default();
+        self
+    }
+
     /// A field with a string.
     pub(super) fn field(&mut self, name: &str, value: &str) -> &mut Self {
         self.name(name).string(value)

@@ -251,6 +251,9 @@ pub enum TagError {
     /// A prefix that has a meaning of its own.
     #[error("tags that start with {0:?} are set by the functions made for them, not by hand")]
     Reserved(&'static str),
+    /// A tenant or region without a name.
+    #[error("the name of the tenant or region is missing")]
+    NoScopeName,
     /// A key that does not start with an axis and a dot.
     #[error("a key starts with hardware., software., devices. or dataforts.")]
     UnknownAxis,
