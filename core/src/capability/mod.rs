@@ -4,16 +4,20 @@
 //! other modules read it.
 
 pub mod diff;
+pub mod filter;
 mod json;
 pub mod number;
+pub mod placement;
 pub mod schema;
 pub mod scope;
 pub mod set;
 pub mod subnet;
 pub mod tag;
 mod validate;
+pub mod view;
 
 pub use diff::{Diff, MetadataChange};
+pub use filter::Filter;
 pub use scope::{Scope, ScopeQuery};
 pub use set::{CapabilitySet, SetError};
 pub use subnet::{SubnetId, SubnetPolicy, SubnetRule, Visibility};

@@ -5,12 +5,13 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Bound;
 
 use bytes::BufMut;
 use serde_json::Value as Json;
 
 use super::json::JsonText;
-use super::tag::{Tag, TagError};
+use super::tag::{Axis, Tag, TagError};
 use crate::wire::cbor::{Major, Reader, Writer};
 use crate::wire::{WireError, WireErrorKind};
 
@@ -78,6 +79,25 @@ impl CapabilitySet {
     /// Whether the tag is there, spelled exactly so.
     pub fn has_tag(&self, tag: &str) -> bool {
         self.tags.contains(tag)
+    }
+
+    /// Whether a tag that means the same is there: `software.os:linux` is `software.os=linux`.
+    pub fn holds(&self, tag: &str) -> bool {
+        self.has_tag(tag) || Tag::other_spelling(tag).is_some_and(|other| self.has_tag(&other))
+    }
+
+    /// What follows a key, in each tag that has it: `None` where it is only present.
+    pub fn values(&self, axis: Axis, key: &str) -> impl Iterator<Item = Option<&str>> {
+        let start = format!("{axis}.{key}");
+        let tags = self.tags.range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded));
+        let len = start.len();
+        tags.take_while(move |tag| tag.starts_with(&start)).filter_map(move |tag| {
+            match tag.as_bytes().get(len) {
+                None => Some(None),
+                Some(b'=' | b':') => Some(Some(&tag[len + 1..])),
+                Some(_) => None,
+            }
+        })
     }
 
     /// The tags, read.

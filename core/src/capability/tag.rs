@@ -4,6 +4,7 @@
 //! anything else is a free tag. Reading is total: what is no tag of the first three kinds is one of the last.
 
 use alloc::borrow::ToOwned;
+use alloc::format;
 use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
@@ -203,6 +204,14 @@ impl<'a> Tag<'a> {
         text.find(char::is_control).map_or(Ok(()), |at| Err(TagError::ControlCharacter(at)))
     }
 
+    /// The same tag with the other separator before its value, of a tag that has one.
+    pub fn other_spelling(text: &'a str) -> Option<String> {
+        let Self::Value { value, .. } = Self::parse(text) else { return None };
+        let at = text.len() - value.len() - 1;
+        let other = if text.as_bytes()[at] == b'=' { ':' } else { '=' };
+        Some(format!("{}{other}{value}", &text[..at]))
+    }
+
     /// The axis and the key, of a tag that has them.
     pub fn axis_key(self) -> Option<(Axis, &'a str)> {
         match self {
@@ -260,6 +269,12 @@ pub enum TagError {
     /// An axis, a dot, and nothing more.
     #[error("nothing follows the axis at byte {0}: write for example hardware.memory_gb")]
     NoKey(usize),
+    /// A key without the value that belongs to it.
+    #[error("the value of this key is missing")]
+    NoValue,
+    /// A comma in an item of a list that is written with commas.
+    #[error("an item of this list cannot have a comma")]
+    Comma,
     /// A value where only a key belongs.
     #[error("byte {0} of the key begins a value, which a key does not have")]
     ValueInKey(usize),
@@ -269,7 +284,7 @@ impl From<Tag<'_>> for String {
     fn from(tag: Tag<'_>) -> Self {
         match tag {
             Tag::Free(text) => text.to_owned(),
-            tag => alloc::format!("{tag}"),
+            tag => format!("{tag}"),
         }
     }
 }

@@ -90,6 +90,17 @@ fn a_peer_keeps_its_scope_and_loses_its_other_claims() {
 }
 
 #[test]
+fn a_key_is_found_with_all_its_values_and_without_its_neighbours() {
+    let tags =
+        ["hardware.gpu", "hardware.gpu.vendor=nvidia", "hardware.gpu2", "hardware.gpu:b", "hardware.gpu=a"];
+    let set = set_of(&tags, &[]);
+    let values: Vec<Option<&str>> = set.values(Axis::Hardware, "gpu").collect();
+    assert_eq!(values, [None, Some("b"), Some("a")]);
+    assert_eq!(set.values(Axis::Software, "gpu").count(), 0);
+    assert!(set.holds("hardware.gpu=b") && set.holds("hardware.gpu:a") && !set.holds("hardware.gpu2=a"));
+}
+
+#[test]
 fn json_says_where_it_is_wrong() {
     let error = |text: &str| CapabilitySet::from_json(text).unwrap_err().to_string();
     assert_eq!(error("[]"), r#"capabilities at "": expected an object {"tags": [..], "metadata": {..}}"#);

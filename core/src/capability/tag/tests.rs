@@ -29,6 +29,15 @@ fn the_axis_and_the_prefix_of_the_same_name_differ_by_a_sign() {
 }
 
 #[test]
+fn a_value_has_two_spellings() {
+    assert_eq!(Tag::other_spelling("software.a:b=c").as_deref(), Some("software.a=b=c"));
+    assert_eq!(Tag::other_spelling("software.a=").as_deref(), Some("software.a:"));
+    for text in ["hardware.gpu", "scope:tenant:a", "free=x", "hardware.=8"] {
+        assert_eq!(Tag::other_spelling(text), None);
+    }
+}
+
+#[test]
 fn users_do_not_write_reserved_tags() {
     for prefix in RESERVED_PREFIXES {
         let text = std::format!("{prefix}x");
