@@ -150,6 +150,19 @@ pub struct Limits {
     pub actions_max: usize,
     /// Addresses that this node dials. At the limit `connect` is refused.
     pub configured_peers_max: usize,
+    /// Sessions to nodes that are no neighbours. At the limit a call that needs one more is `Unavailable`.
+    pub tunnels_max: usize,
+    /// Bytes that such a session may have under way, and thus in relays, before they are acknowledged.
+    pub tunnel_window_bytes: usize,
+    /// Bytes of one flow that a relay queues towards a neighbour. What is over it is dropped, and the source told.
+    pub relayed_flow_bytes_max: usize,
+    /// Bytes of all flows together that a relay queues towards a neighbour; the same policy.
+    pub relayed_link_bytes_max: usize,
+    /// Bytes of announcements (routes, directory, questions) queued towards a neighbour. What is over it is dropped and
+    /// repaired later.
+    pub announced_link_bytes_max: usize,
+    /// Nodes of the mesh that are kept track of. At the limit others are not known to be there.
+    pub nodes_max: usize,
     /// Peers that are remembered after they are gone, for dedup windows and incarnations. The oldest are forgotten.
     pub remembered_peers_max: usize,
 }
@@ -168,6 +181,12 @@ impl Default for Limits {
             link_window_bytes: 4 * 1024 * 1024,
             actions_max: 4_096,
             configured_peers_max: 1_024,
+            tunnels_max: 4_096,
+            tunnel_window_bytes: 256 * 1024,
+            relayed_flow_bytes_max: 512 * 1024,
+            relayed_link_bytes_max: 8 * 1024 * 1024,
+            announced_link_bytes_max: 4 * 1024 * 1024,
+            nodes_max: 65_536,
             remembered_peers_max: 4_096,
         }
     }
@@ -194,6 +213,10 @@ pub struct Timing {
     pub backoff_reset_after: Duration,
     /// A peer that takes no byte for this long while bytes wait is closed (`write_stalled`).
     pub write_stall_timeout: Duration,
+    /// How long what waits for a node waits on when no path leads there any more.
+    pub path_patience: Duration,
+    /// How long a node that is down is remembered.
+    pub forget_after: Duration,
     /// How long a link that another one has replaced may finish its calls.
     pub retire_timeout: Duration,
     /// Records under one key, in bytes, before a new key is derived.
@@ -280,6 +303,8 @@ impl Default for Timing {
             backoff_max: Duration::from_secs(30),
             backoff_reset_after: Duration::from_secs(10),
             write_stall_timeout: Duration::from_secs(10),
+            path_patience: Duration::from_secs(1),
+            forget_after: Duration::from_secs(24 * 3_600),
             retire_timeout: Duration::from_secs(5),
             rekey_after_bytes: 1 << 30,
             rekey_after: Duration::from_secs(3_600),

@@ -204,6 +204,12 @@ fn limits(page: &mut String) {
         link_window_bytes,
         actions_max,
         configured_peers_max,
+        tunnels_max,
+        tunnel_window_bytes,
+        relayed_flow_bytes_max,
+        relayed_link_bytes_max,
+        announced_link_bytes_max,
+        nodes_max,
         remembered_peers_max,
     } = Limits::default();
     for (name, value) in [
@@ -218,6 +224,12 @@ fn limits(page: &mut String) {
         ("link_window_bytes", link_window_bytes as usize),
         ("actions_max", actions_max),
         ("configured_peers_max", configured_peers_max),
+        ("tunnels_max", tunnels_max),
+        ("tunnel_window_bytes", tunnel_window_bytes),
+        ("relayed_flow_bytes_max", relayed_flow_bytes_max),
+        ("relayed_link_bytes_max", relayed_link_bytes_max),
+        ("announced_link_bytes_max", announced_link_bytes_max),
+        ("nodes_max", nodes_max),
         ("remembered_peers_max", remembered_peers_max),
     ] {
         row(page, &format!("`{name}`"), grouped(value as u64));
@@ -236,6 +248,8 @@ fn timing(page: &mut String) {
         backoff_max,
         backoff_reset_after,
         write_stall_timeout,
+        path_patience,
+        forget_after,
         retire_timeout,
         rekey_after_bytes,
         rekey_after,
@@ -251,6 +265,8 @@ fn timing(page: &mut String) {
         ("backoff_max", span(backoff_max)),
         ("backoff_reset_after", span(backoff_reset_after)),
         ("write_stall_timeout", span(write_stall_timeout)),
+        ("path_patience", span(path_patience)),
+        ("forget_after", span(forget_after)),
         ("retire_timeout", span(retire_timeout)),
         ("rekey_after_bytes", bytes(rekey_after_bytes as usize)),
         ("rekey_after", span(rekey_after)),
