@@ -207,6 +207,15 @@ impl FrameType {
         matches!(self, Self::Request | Self::RequestMore)
     }
 
+    /// Whether the frame may come in a session that relays carry: those of calls, and those that keep the session itself.
+    pub const fn may_be_relayed(self) -> bool {
+        self.is_delivery()
+            || matches!(
+                self,
+                Self::KeepAlive | Self::Credit | Self::Goodbye | Self::Stale | Self::Skippable(_)
+            )
+    }
+
     /// Whether the flag [`MORE`] may be set.
     pub const fn may_continue(self) -> bool {
         matches!(self, Self::Request | Self::RequestMore | Self::Reply | Self::ReplyMore)

@@ -2,11 +2,17 @@
 //!
 //! The body of IDENTITY belongs to the handshake and lives in `session`.
 
+mod tunnel;
+
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use bytes::{BufMut, Bytes};
+
+pub use tunnel::{
+    ACK_GAPS_MAX, ACK_NUMBER_BIT, ProbeAnswer, TUNNEL_HEADER_LEN, TunnelAck, TunnelHeader, TunnelKind,
+};
 
 use super::cbor::{Reader, Writer};
 use super::path::ActionPath;
