@@ -165,6 +165,15 @@ pub struct Limits {
     pub nodes_max: usize,
     /// Peers that are remembered after they are gone, for dedup windows and incarnations. The oldest are forgotten.
     pub remembered_peers_max: usize,
+    /// Links that a question about an unknown action crosses at most, 1 to 16. Where it would have to go further, its answer is
+    /// incomplete.
+    pub question_hops_max: u8,
+    /// Such questions, of this node and others, that are under way in this node. At the limit the answer is incomplete.
+    pub questions_max: usize,
+    /// Such questions that are remembered after their end, so that none goes round twice. The oldest are forgotten.
+    pub remembered_questions_max: usize,
+    /// Paths whose answer is kept. The oldest are forgotten.
+    pub cached_answers_max: usize,
 }
 
 impl Default for Limits {
@@ -188,6 +197,10 @@ impl Default for Limits {
             announced_link_bytes_max: 4 * 1024 * 1024,
             nodes_max: 65_536,
             remembered_peers_max: 4_096,
+            question_hops_max: 8,
+            questions_max: 4_096,
+            remembered_questions_max: 8_192,
+            cached_answers_max: 4_096,
         }
     }
 }
@@ -225,6 +238,10 @@ pub struct Timing {
     pub rekey_after: Duration,
     /// The deadline of a call that names none.
     pub call_timeout: Duration,
+    /// How long the answer to a question about an unknown action is kept, where somebody serves it.
+    pub found_ttl: Duration,
+    /// How long it is kept where nobody does.
+    pub absent_ttl: Duration,
 }
 
 /// A setting with which a node could not work: what it is, and what would be right.
@@ -309,6 +326,8 @@ impl Default for Timing {
             rekey_after_bytes: 1 << 30,
             rekey_after: Duration::from_secs(3_600),
             call_timeout: Duration::from_secs(5),
+            found_ttl: Duration::from_secs(10),
+            absent_ttl: Duration::from_secs(1),
         }
     }
 }

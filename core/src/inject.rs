@@ -78,4 +78,15 @@ pub const BUGS: &[Bug] = &[
         what: "a second link to a node is told as a second coming",
     },
     Bug { name: "stop-untold", machine: "engine", what: "a node that has stopped does not say so" },
+    Bug {
+        name: "finding-kept-to-itself",
+        machine: "discovery",
+        what: "what came of a question is not told to whoever brought it",
+    },
+    Bug { name: "question-sent-twice", machine: "discovery", what: "a question goes out twice on each link" },
+    Bug {
+        name: "unasked-counts-as-no",
+        machine: "discovery",
+        what: "whoever could not be asked is taken for one that said no",
+    },
 ];

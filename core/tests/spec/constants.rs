@@ -11,6 +11,7 @@ use lacewing_core::identity::{NodeId, SignedIncarnation};
 use lacewing_core::session::{
     IdentityProof, Offer, PATTERN_KEYED, PATTERN_OPEN, RefusalNumber, Sealer, VersionRange, WireLimits,
 };
+use lacewing_core::wire::body::discovery::{PROOF_LEN_MAX, PROOFS_LEN_MAX, PROOFS_MAX, QUESTION_HOPS_MAX};
 use lacewing_core::wire::body::{HELLO_ADDRS_MAX, KEEPALIVE_MS};
 use lacewing_core::wire::cbor::DEPTH_MAX;
 use lacewing_core::wire::frame::{
@@ -126,6 +127,10 @@ fn sizes(page: &mut String) {
     row(page, "addresses in a HELLO", format!("at most {HELLO_ADDRS_MAX}"));
     let (low, high) = KEEPALIVE_MS.into_inner();
     row(page, "range of a keep-alive interval", format!("{low} to {} ms", grouped(high)));
+    row(page, "links that a question may cross", format!("1 to {QUESTION_HOPS_MAX}"));
+    row(page, "proofs in an answer", format!("1 to {PROOFS_MAX}"));
+    row(page, "proof", format!("1 to {}", bytes(PROOF_LEN_MAX)));
+    row(page, "all proofs of an answer", format!("at most {}", bytes(PROOFS_LEN_MAX)));
     row(page, "nesting of CBOR that is skipped", format!("at most {DEPTH_MAX} levels"));
     let dedup = private("delivery/dedup.rs", "SPAN");
     row(page, "sequence numbers that the window against running twice spans", grouped(dedup as u64));
@@ -211,6 +216,10 @@ fn limits(page: &mut String) {
         announced_link_bytes_max,
         nodes_max,
         remembered_peers_max,
+        question_hops_max,
+        questions_max,
+        remembered_questions_max,
+        cached_answers_max,
     } = Limits::default();
     for (name, value) in [
         ("links_max", links_max),
@@ -231,6 +240,10 @@ fn limits(page: &mut String) {
         ("announced_link_bytes_max", announced_link_bytes_max),
         ("nodes_max", nodes_max),
         ("remembered_peers_max", remembered_peers_max),
+        ("question_hops_max", question_hops_max.into()),
+        ("questions_max", questions_max),
+        ("remembered_questions_max", remembered_questions_max),
+        ("cached_answers_max", cached_answers_max),
     ] {
         row(page, &format!("`{name}`"), grouped(value as u64));
     }
@@ -254,6 +267,8 @@ fn timing(page: &mut String) {
         rekey_after_bytes,
         rekey_after,
         call_timeout,
+        found_ttl,
+        absent_ttl,
     } = Timing::default();
     for (name, value) in [
         ("keepalive_interval", span(keepalive_interval)),
@@ -271,6 +286,8 @@ fn timing(page: &mut String) {
         ("rekey_after_bytes", bytes(rekey_after_bytes as usize)),
         ("rekey_after", span(rekey_after)),
         ("call_timeout", span(call_timeout)),
+        ("found_ttl", span(found_ttl)),
+        ("absent_ttl", span(absent_ttl)),
     ] {
         row(page, &format!("`{name}`"), value);
     }

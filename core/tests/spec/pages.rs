@@ -16,6 +16,7 @@ use std::fs;
 use bytes::BytesMut;
 use lacewing_core::session::{Answer, IdentityProof, Offer, decode_finish, prologue};
 use lacewing_core::wire::WireError;
+use lacewing_core::wire::body::discovery::{WhoHas, WhoHasAnswer};
 use lacewing_core::wire::body::{
     Credit, Goodbye, Hello, ReplyHead, RequestHead, Stale, decode_error, encode_error,
 };
@@ -210,7 +211,8 @@ fn reencode(header: FrameHeader, body: &[u8]) -> Result<Vec<u8>, WireError> {
         FrameType::DirectoryDelta | FrameType::DirectoryDigest | FrameType::DirectoryRequest => {
             again.extend_from_slice(body);
         }
-        FrameType::WhoHas | FrameType::WhoHasAnswer => again.extend_from_slice(body),
+        FrameType::WhoHas => WhoHas::decode(body)?.encode(&mut again),
+        FrameType::WhoHasAnswer => WhoHasAnswer::decode(body)?.encode(&mut again),
     }
     Ok(again)
 }
