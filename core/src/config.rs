@@ -14,6 +14,7 @@ use crate::address::Address;
 use crate::crypto::CryptoProvider;
 use crate::identity::{NodeLabel, PublicKey};
 use crate::wire::body::KEEPALIVE_MS;
+use crate::wire::body::directory::TTL_S;
 
 /// Everything the engine is told once, at its start.
 #[derive(Clone, Debug)]
@@ -125,6 +126,11 @@ impl Trust {
 /// The smallest credit that a link may begin with: the largest frame of a call must fit.
 pub const WINDOW_BYTES_MIN: u32 = 65_536;
 
+/// The largest limit on the directory entries of one node: what surely fits the frames of one set.
+const DIRECTORY_BYTES_PER_OWNER_MAX: usize = 2 * 1024 * 1024;
+/// Neighbours that compared their views more often would do little else.
+const DIGEST_INTERVAL_MIN: Duration = Duration::from_secs(1);
+
 /// Caps on everything that can grow. Each has a policy at the limit and a counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -174,6 +180,22 @@ pub struct Limits {
     pub remembered_questions_max: usize,
     /// Paths whose answer is kept. The oldest are forgotten.
     pub cached_answers_max: usize,
+    /// Nodes whose directory entries are kept. At the limit further ones are refused.
+    pub directory_owners_max: usize,
+    /// Entries of one node. A larger set is refused.
+    pub directory_entries_per_owner_max: usize,
+    /// Bytes of the entries of one node; 2 MiB at most. A larger set is refused.
+    pub directory_bytes_per_owner_max: usize,
+    /// Bytes of all entries, with what they take around them. At the limit what would grow further is refused.
+    pub directory_bytes_max: usize,
+    /// Announcements that a neighbour may make at once. Further ones are dropped, and far too many cut the link (`flooding`).
+    pub directory_announcements_burst: usize,
+    /// Announcements that a neighbour may make in a second, in the long run; the same policy.
+    pub directory_announcements_per_s: usize,
+    /// Changes of one node that are passed on at once. Further ones wait and are joined.
+    pub directory_changes_per_owner_burst: usize,
+    /// Changes of one node that are passed on in a second, in the long run; the same policy.
+    pub directory_changes_per_owner_per_s: usize,
 }
 
 impl Default for Limits {
@@ -201,6 +223,14 @@ impl Default for Limits {
             questions_max: 4_096,
             remembered_questions_max: 8_192,
             cached_answers_max: 4_096,
+            directory_owners_max: 65_536,
+            directory_entries_per_owner_max: 8_192,
+            directory_bytes_per_owner_max: 1024 * 1024,
+            directory_bytes_max: 256 * 1024 * 1024,
+            directory_announcements_burst: 1_000,
+            directory_announcements_per_s: 200,
+            directory_changes_per_owner_burst: 100,
+            directory_changes_per_owner_per_s: 20,
         }
     }
 }
@@ -242,6 +272,10 @@ pub struct Timing {
     pub found_ttl: Duration,
     /// How long it is kept where nobody does.
     pub absent_ttl: Duration,
+    /// How long what this node has announced is good for; announced again at half of it. 60 s to 24 h.
+    pub directory_ttl: Duration,
+    /// How often neighbours compare what they know.
+    pub directory_digest_interval: Duration,
 }
 
 /// A setting with which a node could not work: what it is, and what would be right.
@@ -262,6 +296,11 @@ pub enum ConfigError {
     /// A message of the largest size could never be received.
     #[error("the largest message must fit the limits on queued and on half-received bytes, and 32 bits")]
     Message,
+    /// Other nodes would refuse what the node announces, or the node's own set would not fit the frames of one.
+    #[error(
+        "directory entries must live from 60 s to 24 h, be compared at most once a second, and have at most 2 MiB for each node"
+    )]
+    Directory,
 }
 
 impl Config {
@@ -285,6 +324,9 @@ impl Limits {
         if self.link_window_bytes < WINDOW_BYTES_MIN {
             return Err(ConfigError::Window);
         }
+        if self.directory_bytes_per_owner_max > DIRECTORY_BYTES_PER_OWNER_MAX {
+            return Err(ConfigError::Directory);
+        }
         let room =
             self.queued_bytes_per_link_max.min(self.reassembly_bytes_per_link_max).min(u32::MAX as usize);
         if self.message_bytes_max > room { Err(ConfigError::Message) } else { Ok(()) }
@@ -303,6 +345,10 @@ impl Timing {
         }
         if self.backoff_min.is_zero() || self.backoff_min > self.backoff_max {
             return Err(ConfigError::Backoff);
+        }
+        let ttl_s = u32::try_from(self.directory_ttl.as_secs()).unwrap_or(u32::MAX);
+        if !TTL_S.contains(&ttl_s) || self.directory_digest_interval < DIGEST_INTERVAL_MIN {
+            return Err(ConfigError::Directory);
         }
         Ok(())
     }
@@ -328,6 +374,8 @@ impl Default for Timing {
             call_timeout: Duration::from_secs(5),
             found_ttl: Duration::from_secs(10),
             absent_ttl: Duration::from_secs(1),
+            directory_ttl: Duration::from_secs(3_600),
+            directory_digest_interval: Duration::from_secs(30),
         }
     }
 }

@@ -20,6 +20,8 @@ pub mod config;
 pub mod crypto;
 pub mod delivery;
 #[allow(dead_code, reason = "the engine connects it when it is whole")]
+pub mod directory;
+#[allow(dead_code, reason = "the engine connects it when it is whole")]
 mod discovery;
 pub mod engine;
 pub mod identity;

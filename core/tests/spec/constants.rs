@@ -220,6 +220,14 @@ fn limits(page: &mut String) {
         questions_max,
         remembered_questions_max,
         cached_answers_max,
+        directory_owners_max,
+        directory_entries_per_owner_max,
+        directory_bytes_per_owner_max,
+        directory_bytes_max,
+        directory_announcements_burst,
+        directory_announcements_per_s,
+        directory_changes_per_owner_burst,
+        directory_changes_per_owner_per_s,
     } = Limits::default();
     for (name, value) in [
         ("links_max", links_max),
@@ -244,6 +252,14 @@ fn limits(page: &mut String) {
         ("questions_max", questions_max),
         ("remembered_questions_max", remembered_questions_max),
         ("cached_answers_max", cached_answers_max),
+        ("directory_owners_max", directory_owners_max),
+        ("directory_entries_per_owner_max", directory_entries_per_owner_max),
+        ("directory_bytes_per_owner_max", directory_bytes_per_owner_max),
+        ("directory_bytes_max", directory_bytes_max),
+        ("directory_announcements_burst", directory_announcements_burst),
+        ("directory_announcements_per_s", directory_announcements_per_s),
+        ("directory_changes_per_owner_burst", directory_changes_per_owner_burst),
+        ("directory_changes_per_owner_per_s", directory_changes_per_owner_per_s),
     ] {
         row(page, &format!("`{name}`"), grouped(value as u64));
     }
@@ -269,6 +285,8 @@ fn timing(page: &mut String) {
         call_timeout,
         found_ttl,
         absent_ttl,
+        directory_ttl,
+        directory_digest_interval,
     } = Timing::default();
     for (name, value) in [
         ("keepalive_interval", span(keepalive_interval)),
@@ -288,6 +306,8 @@ fn timing(page: &mut String) {
         ("call_timeout", span(call_timeout)),
         ("found_ttl", span(found_ttl)),
         ("absent_ttl", span(absent_ttl)),
+        ("directory_ttl", span(directory_ttl)),
+        ("directory_digest_interval", span(directory_digest_interval)),
     ] {
         row(page, &format!("`{name}`"), value);
     }

@@ -1,0 +1,152 @@
+//! What may be asked of the directory.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::Directory;
+use super::entry::{EntryKind, EntryValue, ProviderEntry};
+use super::view::Owner;
+use crate::address::Address;
+use crate::capability::CapabilitySet;
+use crate::identity::{Incarnation, NodeId, NodeLabel, PublicKey};
+use crate::time::Instant;
+
+/// A node that serves an action.
+///
+/// ```
+/// use lacewing_core::NodeId;
+/// use lacewing_core::directory::{Provider, ProviderEntry};
+///
+/// let entry = ProviderEntry::new("math/sum".parse().unwrap());
+/// let provider = Provider { node: NodeId::from_bytes([1; 32]), entry: &entry };
+/// assert!(provider.entry.state.takes_calls());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Provider<'a> {
+    /// Who.
+    pub node: NodeId,
+    /// What it says of the action.
+    pub entry: &'a ProviderEntry,
+}
+
+/// All that the directory knows of a node.
+///
+/// ```
+/// use lacewing_core::directory::NodeDescription;
+///
+/// fn line(node: &NodeDescription) -> String {
+///     let label = node.label.as_ref().map_or("?", |label| label.as_str());
+///     format!("{} {label} {} actions", node.node.short(), node.providers.len())
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeDescription {
+    /// Who.
+    pub node: NodeId,
+    /// Its key.
+    pub public_key: PublicKey,
+    /// Which of its lives said all this.
+    pub incarnation: Incarnation,
+    /// Which announcement of that life this is.
+    pub sequence: u64,
+    /// What people call it; `None` where it has not said so, or has taken back everything.
+    pub label: Option<NodeLabel>,
+    /// Where it says that it can be dialled.
+    pub addrs: Vec<Address>,
+    /// Its subnet, four levels of eight bits; 0 is global. `None` where it has not said so.
+    pub subnet: Option<u32>,
+    /// What it says it can do.
+    pub capabilities: CapabilitySet,
+    /// Actions that it serves, by their paths.
+    pub providers: Vec<ProviderEntry>,
+    /// Names that it goes by.
+    pub aliases: Vec<String>,
+    /// Whether it counts as alive. Other queries leave out a node that does not.
+    pub visible: bool,
+    /// Seconds since it announced this.
+    pub age_s: u32,
+    /// Links that the announcement has crossed; 0 for this node.
+    pub hops: u8,
+}
+
+impl Directory {
+    /// Who serves an action, in the order of node ids, this node included.
+    pub(crate) fn providers(&self, path: &str) -> Vec<Provider<'_>> {
+        let key = EntryKind::Provider.key(path);
+        let provider = |node: &NodeId| match &self.view.get(node)?.set.get(&key)?.value {
+            EntryValue::Provider(entry) => Some(Provider { node: *node, entry }),
+            _ => None,
+        };
+        self.view.with_path(path).filter(|node| self.is_visible(node)).filter_map(provider).collect()
+    }
+
+    /// Everything about a node, hidden or not.
+    pub(crate) fn describe(&self, now: Instant, node: &NodeId) -> Option<NodeDescription> {
+        let owner = self.view.get(node)?;
+        let record = owner.record();
+        let mut description = NodeDescription {
+            node: *node,
+            public_key: owner.head.public_key,
+            incarnation: owner.head.incarnation,
+            sequence: owner.head.sequence,
+            label: record.map(|record| record.label.clone()),
+            addrs: record.map(|record| record.addrs.clone()).unwrap_or_default(),
+            subnet: record.map(|record| record.subnet),
+            capabilities: owner.capabilities().cloned().unwrap_or_default(),
+            providers: Vec::new(),
+            aliases: Vec::new(),
+            visible: self.is_visible(node),
+            age_s: owner.age_s(now),
+            hops: owner.hops,
+        };
+        for (key, stored) in owner.set.iter() {
+            match &stored.value {
+                EntryValue::Provider(entry) => description.providers.push(entry.clone()),
+                EntryValue::Alias => description.aliases.push(key.name.to_string()),
+                EntryValue::Node(_) | EntryValue::Capabilities(_) | EntryValue::Unknown => {}
+            }
+        }
+        Some(description)
+    }
+
+    /// Every node that counts as alive and says anything at all, in the order of ids.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.view.iter().map(|(node, _)| *node).filter(|node| self.is_visible(node))
+    }
+
+    /// Who goes by a name, the smallest id first: the node whose id it is, written out; else all that have it as an alias;
+    /// else all that have it as their label.
+    pub(crate) fn resolve(&self, name: &str) -> Vec<NodeId> {
+        if let Ok(node) = name.parse() {
+            return alloc::vec![node];
+        }
+        let visible = |node: &&NodeId| self.is_visible(node);
+        let holders: Vec<NodeId> = self.view.with_alias(name).filter(visible).copied().collect();
+        if holders.is_empty() {
+            self.view.with_label(name).filter(visible).copied().collect()
+        } else {
+            holders
+        }
+    }
+
+    /// The key of a node that has announced anything.
+    pub(crate) fn public_key_of(&self, node: &NodeId) -> Option<PublicKey> {
+        Some(self.view.get(node)?.head.public_key)
+    }
+
+    /// What a node says it can do; `None` where it says nothing, or does not count as alive.
+    pub(crate) fn capabilities_of(&self, node: &NodeId) -> Option<&CapabilitySet> {
+        self.view.get(node).filter(|_| self.is_visible(node)).and_then(Owner::capabilities)
+    }
+
+    /// The subnet that a node says it is in.
+    pub(crate) fn subnet_of(&self, node: &NodeId) -> Option<u32> {
+        Some(self.view.get(node)?.record()?.subnet)
+    }
+
+    /// Whether queries give this node: it counts as alive, and has not taken back everything.
+    pub(crate) fn is_visible(&self, node: &NodeId) -> bool {
+        let says_anything = self.view.get(node).is_some_and(|owner| owner.set.len() > 0);
+        says_anything && (*node == self.own || !self.view.is_hidden(node))
+    }
+}
