@@ -10,9 +10,6 @@ use crate::crypto::CryptoProvider;
 /// A hash in the tree.
 pub(super) type Hash = [u8; 32];
 
-/// Most hashes of a path: a list of 2^32 entries is not that deep.
-pub(super) const PATH_LEN_MAX: u64 = 32;
-
 /// The hash of an entry.
 pub(super) fn leaf(crypto: &dyn CryptoProvider, entry: &[u8]) -> Hash {
     crypto.sha256(&[&[0], entry])

@@ -12,6 +12,7 @@ mod memory;
 mod merkle;
 mod neighbour;
 mod own;
+mod proof;
 mod query;
 mod receive;
 mod repair;
@@ -35,6 +36,7 @@ use self::memory::Memory;
 use self::neighbour::{Neighbour, Rates, Wanted};
 use self::own::Author;
 pub use self::own::DirectoryError;
+pub use self::proof::{ProofError, ProvenProvider, check_proof};
 pub use self::query::{NodeDescription, Provider};
 use self::set::Stored;
 use self::view::{Arrival, View};
@@ -184,14 +186,18 @@ impl Directory {
     /// Signs, passes on and tells what has changed. The engine calls it at the end of a turn; where it does not, the timer
     /// does.
     pub(crate) fn flush(&mut self, cx: &mut Cx<'_>) {
-        if self.author.is_unsigned() && self.may_sign_at() <= cx.now {
-            self.sign(cx.now);
-        }
+        self.sign_if_time(cx.now);
         self.flood(cx);
         while let Some(node) = self.changed.pop_first() {
             self.out.push_back(Out::Changed { node });
         }
         self.plan(cx.now);
+    }
+
+    fn sign_if_time(&mut self, now: Instant) {
+        if self.author.is_unsigned() && self.may_sign_at() <= now {
+            self.sign(now);
+        }
     }
 
     /// When the next head may be signed: no sooner than it may be passed on, or joined changes would be signed one by one.
@@ -310,6 +316,7 @@ impl Machine for Directory {
             self.author.refresh_at = Instant::NEVER;
             self.author.touch(None);
         }
+        self.sign_if_time(cx.now);
         self.links_due(cx);
         self.flush(cx);
     }

@@ -153,8 +153,9 @@ impl Neighbour {
         if self.serve.take(SERVE, now, cost) { Ok(()) } else { Err(self.serve.ready_at(SERVE, cost)) }
     }
 
-    pub(super) fn has_asked_for(&self, node: &NodeId) -> bool {
-        self.asked.as_ref().is_some_and(|asked| asked.nodes.contains(node))
+    /// Whether it is answering a request, as far as this node knows.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.asked.is_some() || self.reassembly.as_ref().is_some_and(|set| set.announced.solicited)
     }
 
     /// When something is due on the link.

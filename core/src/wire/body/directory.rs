@@ -32,9 +32,11 @@ pub const DELTA_ITEMS_MAX: u64 = 16_384;
 /// Most nodes that one DIRECTORY_REQUEST may ask for.
 pub const REQUEST_NODES_MAX: u64 = 64;
 /// Most versions in one DIRECTORY_DIGEST.
-pub const DIGEST_VERSIONS_MAX: u64 = 1_024;
+pub const DIGEST_VERSIONS_MAX: u64 = 900;
 /// Buckets that a view is divided into, by the first byte of the owner's id.
 pub const BUCKETS: usize = 256;
+/// Most hashes on the way from an entry to the root: 2^32 entries are no deeper.
+pub const PATH_LEN_MAX: u64 = 32;
 /// Bytes of a bucket's hash in a digest.
 pub const BUCKET_HASH_LEN: usize = 8;
 
@@ -503,5 +505,74 @@ impl DirectoryRequest {
         let missing = reader.error(WireErrorKind::MissingField);
         reader.finish()?;
         Ok(Self { nodes: nodes.ok_or(missing)? })
+    }
+}
+
+/// What shows that an owner has said something: its head, one entry, and the path from the entry to the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryProof<'a> {
+    /// The head.
+    pub head: SignedHead,
+    /// Seconds since the head was signed, rounded up. Not signed.
+    pub age_s: u32,
+    /// The encoded entry.
+    pub entry: &'a [u8],
+    /// Its place among the entries of the owner.
+    pub index: u32,
+    /// The siblings on the way to the root, from the bottom, at most [`PATH_LEN_MAX`].
+    pub path: Vec<[u8; 32]>,
+}
+
+impl<'a> EntryProof<'a> {
+    /// Appends the proof.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        Writer::new(out).map(5).uint(1);
+        self.head.encode(out);
+        let mut writer = Writer::new(out);
+        writer.uint(2).uint(self.age_s.into()).uint(3).bytes(self.entry).uint(4).uint(self.index.into());
+        writer.uint(5).array(self.path.len());
+        for hash in &self.path {
+            writer.bytes(hash);
+        }
+    }
+
+    /// Reads a whole proof; whether it proves anything is another matter.
+    pub fn decode(input: &'a [u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(input);
+        let mut fields = reader.fields()?;
+        let (mut head, mut age_s, mut entry, mut index, mut path) = (None, None, None, None, None);
+        while let Some(key) = fields.next(&mut reader)? {
+            match key {
+                1 => head = Some(SignedHead::read(&mut reader)?),
+                2 => age_s = Some(reader.uint_max(u32::MAX.into())? as u32),
+                3 => {
+                    let at = reader.position();
+                    let bytes = reader.bytes()?;
+                    if bytes.len() > ENTRY_LEN_MAX {
+                        return Err(WireError { kind: WireErrorKind::TooLarge, at });
+                    }
+                    entry = Some(bytes);
+                }
+                4 => index = Some(reader.uint_max(u32::MAX.into())? as u32),
+                5 => {
+                    let count = reader.array(PATH_LEN_MAX)?;
+                    let mut list = Vec::new();
+                    for _ in 0..count {
+                        list.push(reader.byte_array()?);
+                    }
+                    path = Some(list);
+                }
+                _ => reader.skip()?,
+            }
+        }
+        let missing = reader.error(WireErrorKind::MissingField);
+        reader.finish()?;
+        Ok(Self {
+            head: head.ok_or(missing)?,
+            age_s: age_s.ok_or(missing)?,
+            entry: entry.ok_or(missing)?,
+            index: index.ok_or(missing)?,
+            path: path.ok_or(missing)?,
+        })
     }
 }
