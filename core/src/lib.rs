@@ -5,7 +5,8 @@
 //! runs in production therefore also runs, bit for bit reproducible, in a simulated network.
 //!
 //! Reading order, which is also the order of dependence: [`time`], [`code`], [`crypto`], [`identity`],
-//! [`machine`], [`wire`], [`capability`], [`session`], [`link`], [`membership`], [`delivery`], [`engine`].
+//! [`machine`], [`wire`], [`capability`], [`predicate`],
+//! [`session`], [`link`], [`membership`], [`delivery`], [`engine`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -26,10 +27,12 @@ mod discovery;
 pub mod engine;
 pub mod identity;
 mod inject;
+mod json_text;
 pub mod link;
 pub mod machine;
 pub mod marks;
 pub mod membership;
+pub mod predicate;
 mod sequence_map;
 pub mod session;
 pub mod time;

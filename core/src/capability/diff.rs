@@ -3,8 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::json::JsonText;
 use super::set::CapabilitySet;
+use crate::json_text::JsonText;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,6 @@
 
 pub mod diff;
 pub mod filter;
-mod json;
 pub mod number;
 pub mod placement;
 pub mod schema;

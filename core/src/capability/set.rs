@@ -10,8 +10,8 @@ use core::ops::Bound;
 use bytes::BufMut;
 use serde_json::Value as Json;
 
-use super::json::JsonText;
 use super::tag::{Axis, Tag, TagError};
+use crate::json_text::JsonText;
 use crate::wire::cbor::{Major, Reader, Writer};
 use crate::wire::{WireError, WireErrorKind};
 

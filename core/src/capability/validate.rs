@@ -4,10 +4,10 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::json::JsonText;
 use super::schema::{self, Expected, Known};
 use super::set::{CapabilitySet, METADATA_SOFT_CAP};
 use super::tag::{Axis, Tag};
+use crate::json_text::JsonText;
 
 #[cfg(test)]
 mod tests;

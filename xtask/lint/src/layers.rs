@@ -13,12 +13,13 @@ const RULE: &str = "layer";
 
 /// The modules of `core/src` from bottom to top. A module may import from the rows below its own, and from no other module
 /// of its own row.
-pub const LAYERS: [&[&str]; 10] = [
-    &["time", "code", "marks", "inject", "sequence_map"],
+pub const LAYERS: [&[&str]; 11] = [
+    &["time", "code", "marks", "inject", "json_text", "sequence_map"],
     &["crypto", "address"],
     &["identity", "machine"],
     &["wire"],
     &["capability"],
+    &["predicate"],
     &["config"],
     &["session"],
     &["link", "membership", "routing", "directory", "discovery", "delivery"],
