@@ -28,6 +28,8 @@ pub mod link;
 pub mod machine;
 pub mod marks;
 pub mod membership;
+#[allow(dead_code, reason = "the engine connects it when it is whole")]
+pub mod routing;
 mod sequence_map;
 pub mod session;
 pub mod time;

@@ -211,6 +211,11 @@ fn limits(page: &mut String) {
         announced_link_bytes_max,
         nodes_max,
         remembered_peers_max,
+        routes_max,
+        routes_per_link_max,
+        route_offers_max,
+        flows_max,
+        hops_max,
     } = Limits::default();
     for (name, value) in [
         ("links_max", links_max),
@@ -231,6 +236,11 @@ fn limits(page: &mut String) {
         ("announced_link_bytes_max", announced_link_bytes_max),
         ("nodes_max", nodes_max),
         ("remembered_peers_max", remembered_peers_max),
+        ("routes_max", routes_max),
+        ("routes_per_link_max", routes_per_link_max),
+        ("route_offers_max", route_offers_max),
+        ("flows_max", flows_max),
+        ("hops_max", hops_max.into()),
     ] {
         row(page, &format!("`{name}`"), grouped(value as u64));
     }
@@ -254,6 +264,10 @@ fn timing(page: &mut String) {
         rekey_after_bytes,
         rekey_after,
         call_timeout,
+        ping_interval,
+        route_check_interval,
+        route_garbage_after,
+        flow_idle_after,
     } = Timing::default();
     for (name, value) in [
         ("keepalive_interval", span(keepalive_interval)),
@@ -271,6 +285,10 @@ fn timing(page: &mut String) {
         ("rekey_after_bytes", bytes(rekey_after_bytes as usize)),
         ("rekey_after", span(rekey_after)),
         ("call_timeout", span(call_timeout)),
+        ("ping_interval", span(ping_interval)),
+        ("route_check_interval", span(route_check_interval)),
+        ("route_garbage_after", span(route_garbage_after)),
+        ("flow_idle_after", span(flow_idle_after)),
     ] {
         row(page, &format!("`{name}`"), value);
     }

@@ -2,6 +2,7 @@
 //!
 //! The body of IDENTITY belongs to the handshake and lives in `session`.
 
+pub mod routing;
 mod tunnel;
 
 use alloc::borrow::ToOwned;
