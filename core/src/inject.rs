@@ -78,4 +78,15 @@ pub const BUGS: &[Bug] = &[
         what: "a second link to a node is told as a second coming",
     },
     Bug { name: "stop-untold", machine: "engine", what: "a node that has stopped does not say so" },
+    Bug {
+        name: "infeasible-route-taken",
+        machine: "routing",
+        what: "a neighbour's offer is taken whether or not it may lead back",
+    },
+    Bug { name: "retraction-unsaid", machine: "routing", what: "neighbours are not told that a way is gone" },
+    Bug {
+        name: "sequence-request-unheard",
+        machine: "routing",
+        what: "nobody makes or passes on a newer sequence number when asked for one",
+    },
 ];
