@@ -23,6 +23,8 @@ pub struct Config {
     pub network: NetworkName,
     /// Whom this node lets in.
     pub trust: Trust,
+    /// What makes a route good.
+    pub route_metric: RouteMetric,
     /// What people call this node. Labels need not be unique.
     pub label: NodeLabel,
     /// Addresses that this node listens on, to be told to peers. Unspecified hosts are replaced by what
@@ -34,6 +36,20 @@ pub struct Config {
     pub timing: Timing,
     /// AEADs, hashes and signatures.
     pub crypto: Arc<dyn CryptoProvider>,
+}
+
+/// What makes a route good. All nodes of a network should agree.
+///
+/// ```
+/// assert_eq!(lacewing_core::config::RouteMetric::default(), lacewing_core::config::RouteMetric::RoundTrip);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RouteMetric {
+    /// The measured round trips of its links, and a little for each of them.
+    #[default]
+    RoundTrip,
+    /// The number of its links alone: each route is a shortest one once things are quiet.
+    Hops,
 }
 
 /// The name of a network: 1 to 64 bytes of UTF-8 without control characters.
@@ -196,6 +212,17 @@ pub struct Limits {
     pub directory_changes_per_owner_burst: usize,
     /// Changes of one node that are passed on in a second, in the long run; the same policy.
     pub directory_changes_per_owner_per_s: usize,
+    /// Destinations that are known. At the limit the one that has been unreachable for longest makes room, else new ones are
+    /// not heard of.
+    pub routes_max: usize,
+    /// Destinations that one neighbour offers to carry to. At the limit its further offers are not heard.
+    pub routes_per_link_max: usize,
+    /// Offers of all neighbours together, most of them spare. At the limit new ones are not heard.
+    pub route_offers_max: usize,
+    /// Flows (source and destination) that pass through this node. At the limit the one idle for longest is forgotten.
+    pub flows_max: usize,
+    /// How many links a payload may cross. What would need more fails.
+    pub hops_max: u8,
 }
 
 impl Default for Limits {
@@ -231,6 +258,11 @@ impl Default for Limits {
             directory_announcements_per_s: 200,
             directory_changes_per_owner_burst: 100,
             directory_changes_per_owner_per_s: 20,
+            routes_max: 65_536,
+            routes_per_link_max: 32_768,
+            route_offers_max: 1_048_576,
+            flows_max: 16_384,
+            hops_max: 8,
         }
     }
 }
@@ -276,6 +308,14 @@ pub struct Timing {
     pub directory_ttl: Duration,
     /// How often neighbours compare what they know.
     pub directory_digest_interval: Duration,
+    /// Pause between two measurements of a link's round trip, once it is known well; give or take a quarter.
+    pub ping_interval: Duration,
+    /// How often neighbours compare what one has offered and the other has heard; give or take a quarter.
+    pub route_check_interval: Duration,
+    /// How long a destination without a route is remembered, so that nobody takes an old offer for a new one.
+    pub route_garbage_after: Duration,
+    /// A flow on which nothing was sent for this long is forgotten.
+    pub flow_idle_after: Duration,
 }
 
 /// A setting with which a node could not work: what it is, and what would be right.
@@ -293,6 +333,9 @@ pub enum ConfigError {
     /// The largest frame of a call would not fit.
     #[error("the window of a link must be at least 65,536 bytes")]
     Window,
+    /// Nothing could ever be sent through a relay, or pings would follow each other without a pause.
+    #[error("hops and the intervals of pings, checks, idle flows and lost routes must be more than zero")]
+    Routes,
     /// A message of the largest size could never be received.
     #[error("the largest message must fit the limits on queued and on half-received bytes, and 32 bits")]
     Message,
@@ -327,6 +370,9 @@ impl Limits {
         if self.directory_bytes_per_owner_max > DIRECTORY_BYTES_PER_OWNER_MAX {
             return Err(ConfigError::Directory);
         }
+        if self.hops_max == 0 {
+            return Err(ConfigError::Routes);
+        }
         let room =
             self.queued_bytes_per_link_max.min(self.reassembly_bytes_per_link_max).min(u32::MAX as usize);
         if self.message_bytes_max > room { Err(ConfigError::Message) } else { Ok(()) }
@@ -349,6 +395,11 @@ impl Timing {
         let ttl_s = u32::try_from(self.directory_ttl.as_secs()).unwrap_or(u32::MAX);
         if !TTL_S.contains(&ttl_s) || self.directory_digest_interval < DIGEST_INTERVAL_MIN {
             return Err(ConfigError::Directory);
+        }
+        let routes =
+            [self.ping_interval, self.route_check_interval, self.route_garbage_after, self.flow_idle_after];
+        if routes.iter().any(Duration::is_zero) {
+            return Err(ConfigError::Routes);
         }
         Ok(())
     }
@@ -376,6 +427,10 @@ impl Default for Timing {
             absent_ttl: Duration::from_secs(1),
             directory_ttl: Duration::from_secs(3_600),
             directory_digest_interval: Duration::from_secs(30),
+            ping_interval: Duration::from_secs(30),
+            route_check_interval: Duration::from_secs(300),
+            route_garbage_after: Duration::from_secs(180),
+            flow_idle_after: Duration::from_secs(60),
         }
     }
 }

@@ -89,4 +89,30 @@ pub const BUGS: &[Bug] = &[
         machine: "discovery",
         what: "whoever could not be asked is taken for one that said no",
     },
+    Bug {
+        name: "infeasible-route-taken",
+        machine: "routing",
+        what: "a neighbour's offer is taken whether or not it may lead back",
+    },
+    Bug { name: "retraction-unsaid", machine: "routing", what: "neighbours are not told that a way is gone" },
+    Bug {
+        name: "sequence-request-unheard",
+        machine: "routing",
+        what: "nobody makes or passes on a newer sequence number when asked for one",
+    },
+    Bug {
+        name: "lost-record-forgotten",
+        machine: "link",
+        what: "what relays have lost is not sent again",
+    },
+    Bug {
+        name: "node-down-unsaid",
+        machine: "membership",
+        what: "nobody is told that a node of the mesh is gone",
+    },
+    Bug {
+        name: "replay-window-off",
+        machine: "link",
+        what: "a record that came before through relays is taken once more",
+    },
 ];

@@ -20,9 +20,7 @@ pub mod code;
 pub mod config;
 pub mod crypto;
 pub mod delivery;
-#[allow(dead_code, reason = "the engine connects it when it is whole")]
 pub mod directory;
-#[allow(dead_code, reason = "the engine connects it when it is whole")]
 mod discovery;
 pub mod engine;
 pub mod identity;
@@ -33,6 +31,7 @@ pub mod machine;
 pub mod marks;
 pub mod membership;
 pub mod predicate;
+pub mod routing;
 mod sequence_map;
 pub mod session;
 pub mod time;

@@ -289,6 +289,7 @@ impl Builder {
         let config = Arc::new(Config {
             network,
             trust,
+            route_metric: lacewing_core::config::RouteMetric::default(),
             label,
             listen: local_addrs.iter().copied().map(Address::from).collect(),
             limits: self.limits,

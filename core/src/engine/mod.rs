@@ -44,6 +44,7 @@ use crate::wire::path::ActionPath;
 ///     let config = Arc::new(Config {
 ///         network: "example".parse().unwrap(),
 ///         trust: Trust::Open,
+///         route_metric: lacewing_core::config::RouteMetric::default(),
 ///         label: "node@example".parse().unwrap(),
 ///         listen: Vec::new(),
 ///         limits: Limits::default(),

@@ -228,6 +228,11 @@ fn limits(page: &mut String) {
         directory_announcements_per_s,
         directory_changes_per_owner_burst,
         directory_changes_per_owner_per_s,
+        routes_max,
+        routes_per_link_max,
+        route_offers_max,
+        flows_max,
+        hops_max,
     } = Limits::default();
     for (name, value) in [
         ("links_max", links_max),
@@ -260,6 +265,11 @@ fn limits(page: &mut String) {
         ("directory_announcements_per_s", directory_announcements_per_s),
         ("directory_changes_per_owner_burst", directory_changes_per_owner_burst),
         ("directory_changes_per_owner_per_s", directory_changes_per_owner_per_s),
+        ("routes_max", routes_max),
+        ("routes_per_link_max", routes_per_link_max),
+        ("route_offers_max", route_offers_max),
+        ("flows_max", flows_max),
+        ("hops_max", hops_max.into()),
     ] {
         row(page, &format!("`{name}`"), grouped(value as u64));
     }
@@ -287,6 +297,10 @@ fn timing(page: &mut String) {
         absent_ttl,
         directory_ttl,
         directory_digest_interval,
+        ping_interval,
+        route_check_interval,
+        route_garbage_after,
+        flow_idle_after,
     } = Timing::default();
     for (name, value) in [
         ("keepalive_interval", span(keepalive_interval)),
@@ -308,6 +322,10 @@ fn timing(page: &mut String) {
         ("absent_ttl", span(absent_ttl)),
         ("directory_ttl", span(directory_ttl)),
         ("directory_digest_interval", span(directory_digest_interval)),
+        ("ping_interval", span(ping_interval)),
+        ("route_check_interval", span(route_check_interval)),
+        ("route_garbage_after", span(route_garbage_after)),
+        ("flow_idle_after", span(flow_idle_after)),
     ] {
         row(page, &format!("`{name}`"), value);
     }

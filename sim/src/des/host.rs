@@ -96,6 +96,7 @@ pub(super) fn config(run: &Run, node: usize) -> Config {
     Config {
         network: "simulation".parse().expect("a valid network name"),
         trust: Trust::NetworkKey(NetworkKey::new(derive_key(run.header.seed, "network key"))),
+        route_metric: lacewing_core::config::RouteMetric::default(),
         label: format!("n{node}").parse().expect("a valid label"),
         listen: vec![SocketAddr::new(ip(node), PORT).into()],
         limits,

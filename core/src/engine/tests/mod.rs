@@ -54,6 +54,7 @@ fn config(node: usize) -> Config {
     Config {
         network: "test".parse().unwrap(),
         trust: Trust::NetworkKey(crate::config::NetworkKey::new([7; 32])),
+        route_metric: crate::config::RouteMetric::default(),
         label: format!("node{node}@test").parse().unwrap(),
         listen: alloc::vec![address(node)],
         limits: Limits::default(),

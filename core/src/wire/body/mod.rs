@@ -4,6 +4,7 @@
 
 pub mod directory;
 pub mod discovery;
+pub mod routing;
 mod tunnel;
 
 use alloc::borrow::ToOwned;
