@@ -100,11 +100,7 @@ pub const BUGS: &[Bug] = &[
         machine: "routing",
         what: "nobody makes or passes on a newer sequence number when asked for one",
     },
-    Bug {
-        name: "lost-record-forgotten",
-        machine: "link",
-        what: "what relays have lost is not sent again",
-    },
+    Bug { name: "lost-record-forgotten", machine: "link", what: "what relays have lost is not sent again" },
     Bug {
         name: "node-down-unsaid",
         machine: "membership",

@@ -82,6 +82,9 @@ pub trait Trace: Send {
         false
     }
 
+    /// This node passes a ROUTED frame on: all that a relay ever sees of it.
+    fn relayed(&mut self, _body: &[u8]) {}
+
     /// Asks whether the named bug is switched on. Exists only in simulation builds, so that no released
     /// artefact can hold one.
     #[cfg(lacewing_inject)]
@@ -97,6 +100,10 @@ impl<T: Trace + ?Sized> Trace for alloc::boxed::Box<T> {
 
     fn fault(&mut self, site: &'static str) -> bool {
         (**self).fault(site)
+    }
+
+    fn relayed(&mut self, body: &[u8]) {
+        (**self).relayed(body);
     }
 
     #[cfg(lacewing_inject)]

@@ -34,6 +34,37 @@ pub enum Event {
         /// Why.
         reason: DownReason,
     },
+    /// A node of the mesh, neighbour or not, is there: it says so itself, and a path leads to it.
+    NodeUp {
+        /// Which one.
+        node: NodeId,
+        /// Which of its lives.
+        incarnation: Incarnation,
+    },
+    /// No path leads to a node any more, or it does not answer.
+    NodeSuspect {
+        /// Which one.
+        node: NodeId,
+    },
+    /// A suspect node is there after all.
+    NodeRecovered {
+        /// Which one.
+        node: NodeId,
+    },
+    /// A node of the mesh is gone. Calls to it have failed already, and what it announced is hidden.
+    NodeDown {
+        /// Which one.
+        node: NodeId,
+        /// Which of its lives ended.
+        incarnation: Incarnation,
+        /// Why.
+        reason: DownReason,
+    },
+    /// What a node says of itself has changed: its actions, capabilities or names.
+    NodeChanged {
+        /// Which one.
+        node: NodeId,
+    },
     /// A link ended, finished or not.
     LinkClosed {
         /// Which one.
@@ -86,6 +117,13 @@ impl Event {
             }
             Self::PeerSuspect { node } => tracing::info!(node = %this, peer = %node, "peer suspect"),
             Self::PeerRecovered { node } => tracing::info!(node = %this, peer = %node, "peer recovered"),
+            Self::NodeUp { node, .. } => tracing::info!(node = %this, other = %node, "node up"),
+            Self::NodeSuspect { node } => tracing::info!(node = %this, other = %node, "node suspect"),
+            Self::NodeRecovered { node } => tracing::info!(node = %this, other = %node, "node recovered"),
+            Self::NodeDown { node, reason, .. } => {
+                tracing::info!(node = %this, other = %node, ?reason, "node down");
+            }
+            Self::NodeChanged { node } => tracing::debug!(node = %this, other = %node, "node changed"),
             Self::LinkClosed { link, remote_addr, reason, .. } => {
                 tracing::debug!(node = %this, link = link.0, addr = %remote_addr, %reason, "link closed");
             }

@@ -1,12 +1,13 @@
 //! The caller's side: from `call` to one outcome.
 
+use alloc::collections::VecDeque;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 
 use bytes::Bytes;
 
 use super::reassembly::{Progress, Reassembly};
-use super::{Call, Delivery, OpId, Out, Payload, RequestId, Target, over_limit};
+use super::{Call, Delivery, OpId, Out, Payload, RequestId, over_limit};
 use crate::code::{CloseReason, Code, Error, Kind};
 use crate::identity::NodeId;
 use crate::link::{LinkId, Message};
@@ -23,42 +24,65 @@ const CALLED_MAX: usize = 1_024;
 /// A call that has no outcome yet.
 #[derive(Debug)]
 pub(super) struct PendingCall {
-    action: Arc<ActionPath>,
-    deadline: Instant,
-    route: Route,
+    pub(super) action: Arc<ActionPath>,
+    pub(super) deadline: Instant,
+    pub(super) route: Route,
     /// Its number on the link, once its first byte is on its way.
     sequence: Option<u64>,
     /// Whether it leaves in chunks, so that it may have its outcome before it has left whole.
     is_bulk: bool,
     /// An answer of which some chunks are still to come.
     reply: Option<Reassembly>,
-    /// For [`Target::Any`]: what to send to the next neighbour if this one does not serve the action.
-    search: Option<Payload>,
+    /// What to send, for a call that has not been sent, or that goes elsewhere if this node does not serve the action.
+    pub(super) held: Option<Payload>,
+    /// Who else serves the action, best first.
+    pub(super) others: VecDeque<NodeId>,
 }
 
 impl PendingCall {
-    fn new(action: Arc<ActionPath>, deadline: Instant, route: Route) -> Self {
-        Self { action, deadline, route, sequence: None, is_bulk: false, reply: None, search: None }
+    pub(super) fn new(action: Arc<ActionPath>, deadline: Instant, route: Route) -> Self {
+        Self {
+            action,
+            deadline,
+            route,
+            sequence: None,
+            is_bulk: false,
+            reply: None,
+            held: None,
+            others: VecDeque::new(),
+        }
+    }
+
+    /// Forgets where it went.
+    pub(super) fn reset(&mut self) {
+        self.sequence = None;
+        self.reply = None;
+        self.is_bulk = false;
     }
 
     /// Whether a handler may have seen it.
-    fn maybe_executed(&self) -> bool {
+    pub(super) fn maybe_executed(&self) -> bool {
         self.sequence.is_some() || matches!(self.route, Route::Local(_))
     }
 }
 
 /// Where a call went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
+pub(super) enum Route {
     /// To a handler of this node.
     Local(RequestId),
-    /// To a neighbour.
+    /// To a node, over a link or tunnel.
     Link(LinkId, NodeId),
+    /// To a node to which a session is being opened.
+    Waiting(NodeId),
+    /// Nowhere yet: it is being asked who serves the action.
+    Seeking,
 }
 
 impl Delivery {
-    /// Starts a call. An error is its one outcome.
-    pub(crate) fn call(&mut self, cx: &mut Cx<'_>, call: Call<'_>) -> Result<OpId, Error> {
+    /// Starts a call that goes to the first of `nodes` that serves it and can be reached; where there are none, to whoever
+    /// is found to serve it. An error is its one outcome.
+    pub(crate) fn call(&mut self, cx: &mut Cx<'_>, call: Call<'_>, nodes: &[NodeId]) -> Result<OpId, Error> {
         if self.stopping {
             return Err(Error::of_kind(Kind::Stopped, "this node is stopping"));
         }
@@ -75,27 +99,16 @@ impl Delivery {
         }
         let action = self.called_path(call.action)?;
         let deadline = cx.now + timeout;
-        match call.target {
-            Target::Node(node) if node == self.own.node => self.call_self(action, call.payload, deadline),
-            Target::Node(node) => {
-                let Some(link) = self.neighbours.get(&node).copied() else {
-                    cx.mark("delivery.unreachable");
-                    let text = alloc::format!("node {} is not a neighbour", node.short());
-                    return Err(Error::of_kind(Kind::Unreachable, text));
-                };
-                self.call_neighbour(cx, (link, node), action, call.payload, deadline, false)
-            }
-            Target::Any if self.actions.contains_key(action.as_str()) => {
-                self.call_self(action, call.payload, deadline)
-            }
-            Target::Any => {
-                let Some((node, link)) = self.neighbours.iter().next().map(|(node, link)| (*node, *link))
-                else {
-                    return Err(not_found(&action));
-                };
-                self.call_neighbour(cx, (link, node), action, call.payload, deadline, true)
-            }
+        let Some((first, others)) = nodes.split_first() else {
+            return self.seek(cx, action, call.payload, deadline);
+        };
+        if *first == self.own.node {
+            return self.call_self(cx, action, call.payload, deadline);
         }
+        let Some(link) = self.neighbours.get(first).copied() else {
+            return self.call_far(cx, nodes, action, call.payload, deadline);
+        };
+        self.call_connected(cx, (link, *first), action, call.payload, deadline, others)
     }
 
     /// The parsed path of a call, from the cache where it was called before.
@@ -115,13 +128,13 @@ impl Delivery {
 
     fn call_self(
         &mut self,
+        cx: &mut Cx<'_>,
         action: Arc<ActionPath>,
         payload: Payload,
         deadline: Instant,
     ) -> Result<OpId, Error> {
-        if !self.actions.contains_key(action.as_str()) {
-            return Err(not_found(&action));
-        }
+        let Some(action) = self.action(cx, action.as_str()) else { return Err(not_found(&action)) };
+        let action = action?;
         if self.local_calls >= self.config.limits.pending_calls_per_link_max {
             return Err(Error::new(Code::Backpressure, "too many calls of this node to itself are pending"));
         }
@@ -133,26 +146,29 @@ impl Delivery {
         Ok(op)
     }
 
-    fn call_neighbour(
+    fn call_connected(
         &mut self,
         cx: &mut Cx<'_>,
         (link, node): (LinkId, NodeId),
         action: Arc<ActionPath>,
         payload: Payload,
         deadline: Instant,
-        search: bool,
+        others: &[NodeId],
     ) -> Result<OpId, Error> {
         self.check_room(cx, link, payload.data.len())?;
         let op = self.next_op();
         let route = Route::Link(link, node);
         let mut call = PendingCall::new(action.clone(), deadline, route);
-        call.search = search.then(|| payload.clone());
+        if !others.is_empty() {
+            call.held = Some(payload.clone());
+            call.others = others.iter().copied().collect();
+        }
         self.add_call(op, call);
         self.send_request(link, op, action, payload, deadline);
         Ok(op)
     }
 
-    fn send_request(
+    pub(super) fn send_request(
         &mut self,
         link: LinkId,
         op: OpId,
@@ -171,7 +187,12 @@ impl Delivery {
     }
 
     /// Whether the link takes another call of so many bytes.
-    fn check_room(&mut self, cx: &mut Cx<'_>, link: LinkId, payload_len: usize) -> Result<(), Error> {
+    pub(super) fn check_room(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        payload_len: usize,
+    ) -> Result<(), Error> {
         let limits = &self.config.limits;
         let Some(state) = self.links.get_mut(&link) else {
             return Err(Error::of_kind(Kind::Unreachable, "the link was lost"));
@@ -205,12 +226,12 @@ impl Delivery {
         }
     }
 
-    fn next_op(&mut self) -> OpId {
+    pub(super) fn next_op(&mut self) -> OpId {
         self.last_op += 1;
         OpId(self.last_op)
     }
 
-    fn add_call(&mut self, op: OpId, call: PendingCall) {
+    pub(super) fn add_call(&mut self, op: OpId, call: PendingCall) {
         self.call_deadlines.add(call.deadline, op.0);
         self.calls.insert(op.0, call);
     }
@@ -224,7 +245,7 @@ impl Delivery {
     }
 
     /// Ends a call for which this side no longer waits, and tells the other side.
-    fn give_up(&mut self, cx: &mut Cx<'_>, op: OpId, error: Error) {
+    pub(super) fn give_up(&mut self, cx: &mut Cx<'_>, op: OpId, error: Error) {
         let Some(call) = self.calls.get(op.0) else { return };
         match call.route {
             Route::Local(request) => {
@@ -236,6 +257,7 @@ impl Delivery {
                 let sequence = call.sequence;
                 self.out.push_back(Out::Withdraw { link, op: op.0, sequence, tell_peer: true });
             }
+            Route::Waiting(_) | Route::Seeking => {}
         }
         self.complete(cx, op, Err(error));
     }
@@ -255,7 +277,7 @@ impl Delivery {
     }
 
     /// Takes a call off the books of where it went.
-    fn leave_route(&mut self, cx: &mut Cx<'_>, call: &PendingCall) {
+    pub(super) fn leave_route(&mut self, cx: &mut Cx<'_>, call: &PendingCall) {
         match call.route {
             Route::Local(_) => self.local_calls -= 1,
             Route::Link(link, _) => {
@@ -270,30 +292,8 @@ impl Delivery {
                 self.announce_room(cx, link);
                 self.check_idle(link);
             }
+            Route::Waiting(_) | Route::Seeking => self.leave_queue(call),
         }
-    }
-
-    /// A neighbour does not serve the action, or could not be asked: asks the next one. `false` when there is none, or
-    /// the call was for this one only.
-    fn search_on(&mut self, cx: &mut Cx<'_>, op: OpId) -> bool {
-        let Some(call) = self.calls.get(op.0) else { return false };
-        let (Some(payload), Route::Link(_, asked)) = (call.search.clone(), call.route) else { return false };
-        let (action, deadline) = (call.action.clone(), call.deadline);
-        let after = (core::ops::Bound::Excluded(asked), core::ops::Bound::Unbounded);
-        let next = self.neighbours.range(after).next().map(|(node, link)| (*node, *link));
-        let Some((node, link)) = next else { return false };
-        if self.check_room(cx, link, payload.data.len()).is_err() {
-            return false;
-        }
-        cx.mark("delivery.searched_on");
-        let Some(mut call) = self.calls.remove(op.0) else { return false };
-        self.leave_route(cx, &call);
-        call.route = Route::Link(link, node);
-        call.sequence = None;
-        call.reply = None;
-        self.calls.insert(op.0, call);
-        self.send_request(link, op, action, payload, deadline);
-        true
     }
 
     pub(super) fn started(&mut self, link: LinkId, op: u64, sequence: u64) {
@@ -418,7 +418,7 @@ impl Delivery {
         let Some(op) = self.answered(cx, link, id) else { return Ok(()) };
         self.stop_sending(op);
         let elsewhere = matches!(error.code(), Code::NotFound | Code::Unavailable) && !error.maybe_executed();
-        if !(elsewhere && self.search_on(cx, op)) {
+        if !(elsewhere && self.go_elsewhere(cx, op)) {
             self.complete(cx, op, Err(error));
         }
         Ok(())
@@ -443,7 +443,7 @@ impl Delivery {
             self.calls.iter().filter(|(_, call)| on_link(call.route)).map(|(id, _)| id).collect();
         for id in lost {
             let started = self.calls.get(id).is_some_and(PendingCall::maybe_executed);
-            if !started && self.search_on(cx, OpId(id)) {
+            if !started && self.go_elsewhere(cx, OpId(id)) {
                 continue;
             }
             cx.mark("delivery.call_lost_its_link");
@@ -452,7 +452,8 @@ impl Delivery {
             }
             let maybe = started && !injected!(cx, "maybe-executed-denied");
             let text = alloc::format!("the link to the node was lost: {}", reason.text());
-            self.complete(cx, OpId(id), Err(Error::of_kind(Kind::NodeDown, text).executed_perhaps(maybe)));
+            let kind = if reason == CloseReason::Unreachable { Kind::Unreachable } else { Kind::NodeDown };
+            self.complete(cx, OpId(id), Err(Error::of_kind(kind, text).executed_perhaps(maybe)));
         }
     }
 

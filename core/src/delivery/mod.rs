@@ -5,12 +5,14 @@
 mod call;
 mod deadlines;
 mod dedup;
+mod far;
 mod reassembly;
 mod serve;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -42,10 +44,10 @@ pub struct RequestId(pub u64);
 /// Whom a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// This node if it serves the action, else its neighbours one after the other, in the order of their ids, until
-    /// one serves it. `NotFound` where none does.
+    /// This node if it serves the action, else the nearest that does. Where the directory knows of none, the mesh is asked:
+    /// `NotFound` if certainly nobody serves it, `Unavailable` if that could not be found out.
     Any,
-    /// This node or neighbour and no other.
+    /// This node and no other, however many links away.
     Node(NodeId),
 }
 
@@ -80,6 +82,12 @@ pub(crate) enum In {
     Prefer { node: NodeId, link: LinkId },
     /// No new calls go to this node, though its links still finish what they have.
     Unlist { node: NodeId },
+    /// No new calls go over this link.
+    Unprefer { node: NodeId, link: LinkId },
+    /// A session to this node cannot be had: what waits for it fails.
+    NoPath { node: NodeId, error: Error },
+    /// Who serves the action that was asked for, best first; or why that is not known.
+    Sought { action: Arc<ActionPath>, outcome: Result<Vec<NodeId>, Error> },
     /// Another link replaces this one: say when it is idle.
     Retire { link: LinkId },
     /// The link is gone.
@@ -113,6 +121,12 @@ pub(crate) enum Out {
     Idle { link: LinkId },
     /// The peer broke the rules.
     Violation { link: LinkId, reason: CloseReason },
+    /// A session to a node that is no neighbour is needed.
+    OpenTunnel { node: NodeId },
+    /// Nobody is known to serve this action: ask the mesh.
+    Seek { action: Arc<ActionPath>, deadline: Instant },
+    /// Nobody waits for that any more.
+    StopSeeking { action: Arc<ActionPath> },
     /// A call has its outcome.
     CallDone { op: OpId, result: Result<Payload, Error> },
     /// An action is called.
@@ -135,23 +149,35 @@ pub(crate) struct Delivery {
     config: Arc<Config>,
     own: Caller,
     stopping: bool,
-    actions: BTreeMap<ActionPath, Arc<ActionPath>>,
+    actions: BTreeMap<ActionPath, Served>,
     /// Paths that were called lately, so that a repeated call neither parses nor allocates.
     called: BTreeMap<ActionPath, Arc<ActionPath>>,
     calls: SequenceMap<PendingCall>,
     call_deadlines: Deadlines,
     local_calls: usize,
+    /// Calls that wait for a session to a node that is no neighbour, oldest first.
+    waiting: BTreeMap<NodeId, VecDeque<u64>>,
+    /// Calls that wait until it is known who serves their action.
+    seeking: BTreeMap<Arc<ActionPath>, VecDeque<u64>>,
     last_op: u64,
     requests: SequenceMap<ServedRequest>,
     request_deadlines: Deadlines,
     last_request: u64,
     links: BTreeMap<LinkId, LinkState>,
-    /// The link that new calls to a neighbour take.
+    /// The link or tunnel that new calls to a node take.
     neighbours: BTreeMap<NodeId, LinkId>,
     origins: BTreeMap<NodeId, Origin>,
     /// Origins by age, oldest first.
     origin_order: VecDeque<NodeId>,
     out: VecDeque<Out>,
+}
+
+/// An action that this node serves.
+#[derive(Clone, Debug)]
+struct Served {
+    path: Arc<ActionPath>,
+    /// Not while it is paused or draining.
+    takes_calls: bool,
 }
 
 /// What delivery knows of a link.
@@ -196,6 +222,8 @@ impl Delivery {
             calls: SequenceMap::new(),
             call_deadlines: Deadlines::default(),
             local_calls: 0,
+            waiting: BTreeMap::new(),
+            seeking: BTreeMap::new(),
             last_op: 0,
             requests: SequenceMap::new(),
             request_deadlines: Deadlines::default(),
@@ -213,13 +241,41 @@ impl Delivery {
         self.calls.len() == 0 && self.requests.len() == 0
     }
 
+    /// Whether nothing waits on this link.
+    pub(crate) fn is_link_idle(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_none_or(|state| state.pending_calls == 0 && state.inbound.len() == 0)
+    }
+
+    /// Whether calls to this node can leave at once.
+    pub(crate) fn is_connected(&self, node: &NodeId) -> bool {
+        self.neighbours.contains_key(node)
+    }
+
+    /// Whether this node serves the action itself.
+    pub(crate) fn serves(&self, action: &str) -> bool {
+        self.actions.contains_key(action)
+    }
+
+    /// Our calls to a node that have no outcome yet.
+    pub(crate) fn in_flight(&self, node: &NodeId) -> usize {
+        if *node == self.own.node {
+            return self.local_calls;
+        }
+        let link = self.neighbours.get(node).and_then(|link| self.links.get(link));
+        link.map_or(0, |state| state.pending_calls) + self.waiting.get(node).map_or(0, VecDeque::len)
+    }
+
     /// Every table with its cap, summed over links where it is kept for each.
     pub(crate) fn gauges(&self, mut gauge: impl FnMut(&'static str, usize, usize, bool)) {
         let limits = &self.config.limits;
         let links = self.links.len();
         let most = |f: fn(&LinkState) -> usize| self.links.values().map(f).max().unwrap_or(0);
         let pending_max = limits.pending_calls_per_link_max;
-        gauge("delivery.calls", self.calls.len(), (links + 1) * pending_max, true);
+        let waiting = self.waiting.values().map(VecDeque::len).max().unwrap_or(0);
+        gauge("delivery.calls_waiting_for_a_path", waiting, pending_max, true);
+        let seeking = self.seeking.values().map(VecDeque::len).sum();
+        gauge("delivery.calls_seeking", seeking, pending_max, true);
+        gauge("delivery.calls", self.calls.len(), (links + self.waiting.len() + 2) * pending_max, true);
         gauge(
             "delivery.calls_per_link",
             most(|link| link.pending_calls).max(self.local_calls),
@@ -436,6 +492,7 @@ impl Machine for Delivery {
             In::Bind { link, peer, message_bytes_max } => self.bind(link, peer, message_bytes_max),
             In::Prefer { node, link } => {
                 self.neighbours.insert(node, link);
+                self.send_waiting(cx, node);
                 if let Some(state) = self.links.get_mut(&link) {
                     state.retiring = false;
                 }
@@ -443,6 +500,13 @@ impl Machine for Delivery {
             In::Unlist { node } => {
                 self.neighbours.remove(&node);
             }
+            In::Unprefer { node, link } => {
+                if self.neighbours.get(&node) == Some(&link) {
+                    self.neighbours.remove(&node);
+                }
+            }
+            In::NoPath { node, error } => self.no_path(cx, node, &error),
+            In::Sought { action, outcome } => self.sought(cx, &action, outcome),
             In::Retire { link } => {
                 if let Some(state) = self.links.get_mut(&link) {
                     state.retiring = true;

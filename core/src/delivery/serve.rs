@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::call::not_found;
 use super::dedup::Seen;
 use super::reassembly::{Progress, Reassembly};
-use super::{Caller, Delivery, OpId, Out, Payload, RequestId, over_limit};
+use super::{Caller, Delivery, OpId, Out, Payload, RequestId, Served, over_limit};
 use crate::code::{CloseReason, Code, Error, Kind};
 use crate::link::{LinkId, Message};
 use crate::machine::{Cx, injected};
@@ -71,6 +71,9 @@ pub enum ServeError {
     /// The node is draining or stopped.
     #[error("the node is stopping")]
     Stopping,
+    /// Others could not be told of it.
+    #[error("the action cannot be announced: {0}")]
+    Announcement(alloc::string::String),
 }
 
 impl Delivery {
@@ -86,8 +89,26 @@ impl Delivery {
             return Err(ServeError::TooMany(self.actions.len()));
         }
         let shared = Arc::new(path.clone());
-        self.actions.insert(path, shared.clone());
+        self.actions.insert(path, Served { path: shared.clone(), takes_calls: true });
         Ok(shared)
+    }
+
+    /// Pauses an action, or lets it run again. Requests that are being served are finished in any case.
+    pub(crate) fn set_takes_calls(&mut self, action: &str, takes_calls: bool) {
+        if let Some(served) = self.actions.get_mut(action) {
+            served.takes_calls = takes_calls;
+        }
+    }
+
+    /// The action, if it takes calls.
+    pub(super) fn action(&self, cx: &mut Cx<'_>, action: &str) -> Option<Result<Arc<ActionPath>, Error>> {
+        let served = self.actions.get(action)?;
+        Some(if served.takes_calls {
+            Ok(served.path.clone())
+        } else {
+            cx.mark("delivery.refused_while_paused");
+            Err(Error::of_kind(Kind::NotRunning, alloc::format!("{action} takes no calls at the moment")))
+        })
     }
 
     pub(crate) fn unserve(&mut self, action: &str) -> bool {
@@ -213,8 +234,8 @@ impl Delivery {
         }
         let codec = Codec::from_number(head.codec)
             .ok_or_else(|| Error::new(Code::Codec, alloc::format!("the codec {} is unknown", head.codec)))?;
-        if let Some(action) = self.actions.get(head.action) {
-            return Ok((action.clone(), codec));
+        if let Some(action) = self.action(cx, head.action) {
+            return Ok((action?, codec));
         }
         cx.mark("delivery.not_found");
         match head.action.parse::<ActionPath>() {

@@ -13,8 +13,10 @@ use crate::wire::path::ActionPath;
 
 pub use crate::delivery::ServeError;
 pub use crate::delivery::{Call, Caller, Codec, OpId, Payload, RequestId, Target};
+pub use crate::directory::{DirectoryError, NodeDescription, ProviderEntry, ProviderState};
 pub use crate::link::LinkId;
-pub use crate::membership::{DialFailure, DialId, DownReason, PeerInfo};
+pub use crate::membership::{DialFailure, DialId, DownReason, NodeStatus, PeerInfo};
+pub use crate::routing::RouteInfo;
 
 /// What the driver tells the engine.
 #[derive(Debug)]
@@ -109,6 +111,37 @@ pub enum Event {
         /// Why.
         reason: DownReason,
     },
+    /// A node of the mesh, neighbour or not, is there: it says so itself, and a path leads to it.
+    NodeUp {
+        /// Which one.
+        node: NodeId,
+        /// Which of its lives.
+        incarnation: Incarnation,
+    },
+    /// No path leads to a node any more, or it does not answer. Calls to it wait a little.
+    NodeSuspect {
+        /// Which one.
+        node: NodeId,
+    },
+    /// A suspect node is there after all.
+    NodeRecovered {
+        /// Which one.
+        node: NodeId,
+    },
+    /// A node of the mesh is gone. Calls to it have failed already, and what it announced is hidden.
+    NodeDown {
+        /// Which one.
+        node: NodeId,
+        /// Which of its lives ended.
+        incarnation: Incarnation,
+        /// Why.
+        reason: DownReason,
+    },
+    /// What a node says of itself has changed: its actions, capabilities or names.
+    NodeChanged {
+        /// Which one.
+        node: NodeId,
+    },
     /// A link ended, finished or not.
     LinkClosed {
         /// Which one.
@@ -188,6 +221,9 @@ pub enum Misuse {
     /// A link number was used again.
     #[error("link {0:?} is already open")]
     LinkIdReused(LinkId),
+    /// Link numbers from 2^63 on belong to the engine.
+    #[error("link {0:?}: numbers from 2^63 on belong to the engine")]
+    LinkIdReserved(LinkId),
     /// A dial that was not asked for, or was answered before.
     #[error("dial {0:?} was not asked for, or has its answer already")]
     UnknownDial(DialId),

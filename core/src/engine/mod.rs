@@ -5,6 +5,7 @@
 //! and look at [`Engine::poll_timeout`].
 
 mod door;
+mod mesh;
 #[cfg(test)]
 mod tests;
 mod wiring;
@@ -17,15 +18,19 @@ use alloc::vec::Vec;
 use core::fmt;
 
 pub use door::*;
+pub use mesh::NodeInfo;
 
 use crate::address::Address;
 use crate::code::{CloseReason, Code, Error};
 use crate::config::Config;
 use crate::delivery::{self, Delivery};
+use crate::directory::{self, Directory};
+use crate::discovery::{self, Discovery};
 use crate::identity::{Identity, Incarnation, NodeId};
 use crate::link::{self, Links};
 use crate::machine::{Counters, Cx, Machine, RandomDomain, Trace, injected, random_stream};
 use crate::membership::{self, Membership};
+use crate::routing::{self, Routing};
 use crate::time::Instant;
 use crate::wire::path::ActionPath;
 
@@ -100,7 +105,15 @@ pub struct Engine {
     stop_by: Instant,
     links: Links,
     membership: Membership,
+    routing: Routing,
+    directory: Directory,
+    discovery: Discovery,
     delivery: Delivery,
+    /// The one link to each neighbour that routing, directory and discovery use.
+    neighbour_links: BTreeMap<NodeId, LinkId>,
+    /// Questions that are being asked for calls, by their numbers.
+    queries: BTreeMap<u64, Arc<ActionPath>>,
+    last_query: u64,
     outputs: VecDeque<Output>,
     closed: BTreeMap<CloseReason, u64>,
     counters: Counters,
@@ -120,11 +133,19 @@ impl Engine {
     ) -> Self {
         let node_id = identity.node_id();
         let own = Caller { node: node_id, incarnation };
-        let membership_rng = random_stream(&seed, RandomDomain::Membership);
+        let rng = |domain| random_stream(&seed, domain);
+        let membership_rng = rng(RandomDomain::Membership);
+        let directory_rng = rng(RandomDomain::Directory);
         Self {
-            links: Links::new(config.clone(), identity, incarnation, seed),
-            membership: Membership::new(config.clone(), node_id, incarnation, membership_rng),
+            links: Links::new(config.clone(), identity.clone(), incarnation, seed),
+            membership: Membership::new(config.clone(), identity.clone(), incarnation, membership_rng),
+            routing: Routing::new(config.clone(), node_id, incarnation, rng(RandomDomain::Routing)),
+            directory: Directory::new(config.clone(), identity, incarnation, now, directory_rng),
+            discovery: Discovery::new(config.clone(), node_id, rng(RandomDomain::Discovery)),
             delivery: Delivery::new(config.clone(), own),
+            neighbour_links: BTreeMap::new(),
+            queries: BTreeMap::new(),
+            last_query: 0,
             config,
             node_id,
             now,
@@ -167,6 +188,9 @@ impl Engine {
         if self.links.contains(link) {
             return Err(Misuse::LinkIdReused(link));
         }
+        if link.is_tunnel() {
+            return Err(Misuse::LinkIdReserved(link));
+        }
         if let Some(dial) = dial.filter(|dial| !self.membership.was_dial_asked(*dial)) {
             return Err(Misuse::UnknownDial(dial));
         }
@@ -181,6 +205,9 @@ impl Engine {
         self.delivery.on_timeout(&mut cx);
         self.links.on_timeout(&mut cx);
         self.membership.on_timeout(&mut cx);
+        self.routing.on_timeout(&mut cx);
+        self.directory.on_timeout(&mut cx);
+        self.discovery.on_timeout(&mut cx);
         self.settle();
         if self.lifecycle == Lifecycle::Draining && now >= self.stop_by {
             self.abandon();
@@ -232,6 +259,9 @@ impl Engine {
             (self.delivery.timeout(), "delivery"),
             (self.links.timeout(), "link"),
             (self.membership.timeout(), "membership"),
+            (self.routing.timeout(), "routing"),
+            (self.directory.timeout(), "directory"),
+            (self.discovery.timeout(), "discovery"),
             (stop, "engine"),
         ]
         .into_iter()
@@ -272,24 +302,11 @@ impl Engine {
         self.membership.disconnect(addr)
     }
 
-    /// Starts to serve an action.
-    pub fn serve(&mut self, now: Instant, action: &str) -> Result<Arc<ActionPath>, ServeError> {
-        self.advance(now);
-        self.delivery.serve(action)
-    }
-
-    /// Serves an action no more. Requests that were handed over may still be answered. `false` if it was not served.
-    pub fn unserve(&mut self, now: Instant, action: &str) -> bool {
-        self.advance(now);
-        self.delivery.unserve(action)
-    }
-
     /// Starts a call. An error is its one outcome: it was refused at once and nothing was sent. `Ok` promises exactly one
     /// [`Event::CallDone`].
     pub fn call(&mut self, now: Instant, call: Call<'_>) -> Result<OpId, Error> {
         self.advance(now);
-        let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
-        let started = self.delivery.call(&mut cx, call);
+        let started = self.start_call(call);
         self.settle();
         started
     }
@@ -328,6 +345,8 @@ impl Engine {
         if self.lifecycle == Lifecycle::Running {
             self.lifecycle = Lifecycle::Draining;
             self.tell_delivery(delivery::In::Stop);
+            self.tell_discovery(discovery::In::Stop);
+            self.tell_directory(directory::In::Leave);
             self.tell_membership(membership::In::Leave);
             self.settle();
         }
@@ -356,6 +375,8 @@ impl Engine {
     }
 
     fn finish(&mut self) {
+        self.tell_routing(routing::In::Leave);
+        self.flush();
         self.tell_membership(membership::In::CloseAll);
         self.settle();
         debug_assert!(self.links.is_empty(), "a stopped node has no links");
@@ -401,6 +422,9 @@ impl Engine {
         self.delivery.gauges(&mut add);
         self.links.gauges(&mut add);
         self.membership.gauges(&mut add);
+        self.routing.gauges(&mut add);
+        self.directory.gauges(&mut add);
+        self.discovery.gauges(&mut add);
         gauges
     }
 

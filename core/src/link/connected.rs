@@ -13,13 +13,40 @@ use crate::identity::SignedIncarnation;
 use crate::machine::{Cx, injected};
 use crate::session::{ProvenPeer, RecordError, Session};
 use crate::time::Instant;
-use crate::wire::body::{Credit, Goodbye, Stale};
+use crate::wire::body::{Credit, Goodbye, Stale, TUNNEL_HEADER_LEN};
 use crate::wire::frame::{FrameHeader, FrameType, HEADER_LEN, RECORD_LEN_MAX, split_frame};
 use crate::wire::framing::PREFIX_LEN;
 use core::time::Duration;
 
 /// Room for what follows the last frame of a record: REKEY and the tag.
 const TRAILER_LEN: usize = HEADER_LEN + TAG_LEN;
+/// Longest record that relays carry.
+const RELAYED_LEN_MAX: usize = super::tunnel::PLAINTEXT_LEN_MAX + TAG_LEN;
+
+/// How a record is put on its carrier.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Framing {
+    /// Behind its length; the order says its number.
+    Stream,
+    /// Behind a header that says its number.
+    Numbered { number: u64, header: [u8; TUNNEL_HEADER_LEN] },
+}
+
+impl Framing {
+    fn begin(self, buffer: &mut BytesMut) {
+        match self {
+            Self::Stream => buffer.put_bytes(0, PREFIX_LEN),
+            Self::Numbered { header, .. } => buffer.put_slice(&header),
+        }
+    }
+
+    fn seal(self, session: &mut Session, buffer: &mut BytesMut) -> Result<(), RecordError> {
+        match self {
+            Self::Stream => session.sealer.seal(buffer, 0),
+            Self::Numbered { number, .. } => session.sealer.seal_numbered(number, buffer, TUNNEL_HEADER_LEN),
+        }
+    }
+}
 
 /// See the module's text.
 #[derive(Debug)]
@@ -70,7 +97,7 @@ impl Connected {
         Self {
             peer,
             message_bytes_max: config.limits.message_bytes_max.min(limits.message_bytes_max as usize),
-            outbox: Outbox::new(limits.window_bytes),
+            outbox: Outbox::new(limits.window_bytes, &config.limits),
             goodbye_heard: None,
             stalled_since: None,
             record_len_max: RECORD_LEN_MAX.min(limits.record_bytes_max as usize),
@@ -107,7 +134,45 @@ impl Connected {
         record: BytesMut,
         out: &mut VecDeque<Out>,
     ) -> Result<(), CloseReason> {
-        let mut plaintext = self.session.opener.open(record).map_err(RecordError::close_reason)?.freeze();
+        let plaintext = self.session.opener.open(record).map_err(RecordError::close_reason)?.freeze();
+        self.frames(cx, shared, link, plaintext, out)
+    }
+
+    /// Opens a record that came through relays.
+    pub(super) fn open_numbered(
+        &mut self,
+        number: u64,
+        header: &[u8],
+        record: BytesMut,
+    ) -> Result<Bytes, RecordError> {
+        self.session.opener.open_numbered(number, header, record).map(BytesMut::freeze)
+    }
+
+    /// Seals what follows the header, under a number of its own.
+    pub(super) fn seal_numbered(
+        &mut self,
+        number: u64,
+        buffer: &mut BytesMut,
+        header_len: usize,
+    ) -> Result<(), RecordError> {
+        self.session.sealer.seal_numbered(number, buffer, header_len)
+    }
+
+    /// Whether so much has gone over the session that it should have new keys.
+    pub(super) fn is_worn(&self, now: Instant, timing: &Timing) -> bool {
+        let bytes = self.session.sealer.bytes_under_key().max(self.session.opener.bytes_under_key());
+        bytes >= timing.rekey_after_bytes || now - self.key_since >= timing.rekey_after
+    }
+
+    /// Hands on what is in a record.
+    pub(super) fn frames(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &Shared,
+        link: LinkId,
+        mut plaintext: Bytes,
+        out: &mut VecDeque<Out>,
+    ) -> Result<(), CloseReason> {
         if plaintext.is_empty() {
             return Err(CloseReason::MalformedFrame);
         }
@@ -134,6 +199,9 @@ impl Connected {
         out: &mut VecDeque<Out>,
     ) -> Result<(), CloseReason> {
         let malformed = |_| CloseReason::MalformedFrame;
+        if link.is_tunnel() && !header.frame_type.may_be_relayed() {
+            return Err(CloseReason::UnexpectedFrame);
+        }
         match header.frame_type {
             FrameType::Request | FrameType::RequestMore => {
                 let taken = (HEADER_LEN + body.len()) as u64;
@@ -212,28 +280,43 @@ impl Connected {
         shared: &mut Shared,
         link: LinkId,
         out: &mut VecDeque<Out>,
+        framing: Framing,
     ) -> Result<Option<BytesMut>, CloseReason> {
         let Shared { config, buffer, last_sequence, .. } = shared;
         debug_assert!(buffer.is_empty(), "the last record was split off");
-        buffer.reserve(PREFIX_LEN + self.record_len_max);
-        buffer.put_bytes(0, PREFIX_LEN);
-        let end = PREFIX_LEN + self.record_len_max - TRAILER_LEN;
+        let (head_len, record_len_max) = match framing {
+            Framing::Stream => (PREFIX_LEN, self.record_len_max),
+            Framing::Numbered { .. } => (TUNNEL_HEADER_LEN, self.record_len_max.min(RELAYED_LEN_MAX)),
+        };
+        buffer.reserve(head_len + record_len_max);
+        framing.begin(buffer);
+        let end = head_len + record_len_max - TRAILER_LEN;
         let repeats = injected!(cx, "request-sent-twice");
-        let mut filling =
-            Filling { now: cx.now, link, record: &mut *buffer, end, last_sequence, out, flushed: 0, repeats };
+        let mut filling = Filling {
+            now: cx.now,
+            link,
+            record: &mut *buffer,
+            begin: head_len,
+            end,
+            last_sequence,
+            out,
+            flushed: 0,
+            repeats,
+        };
         let goodbye = self.outbox.fill(&mut filling);
         let bytes = filling.flushed;
-        if buffer.len() == PREFIX_LEN {
+        if buffer.len() == head_len {
             buffer.clear();
             return Ok(None);
         }
         let timing = &config.timing;
-        let rekey = self.session.sealer.bytes_under_key() >= timing.rekey_after_bytes
-            || cx.now - self.key_since >= timing.rekey_after;
+        let rekey = matches!(framing, Framing::Stream)
+            && (self.session.sealer.bytes_under_key() >= timing.rekey_after_bytes
+                || cx.now - self.key_since >= timing.rekey_after);
         if rekey {
             frame(buffer, FrameType::Rekey, 0, |_| {});
         }
-        self.session.sealer.seal(buffer, 0).map_err(RecordError::close_reason)?;
+        framing.seal(&mut self.session, buffer).map_err(RecordError::close_reason)?;
         if rekey {
             cx.mark("link.rekeyed");
             self.session.sealer.rekey();
@@ -255,14 +338,15 @@ impl Connected {
         buffer: &mut BytesMut,
         reason: CloseReason,
         stale: Option<SignedIncarnation>,
+        framing: Framing,
     ) -> Option<BytesMut> {
-        buffer.put_bytes(0, PREFIX_LEN);
+        framing.begin(buffer);
         if let Some(newer) = stale {
             let stale = Stale { incarnation: newer.incarnation.get(), signature: newer.signature };
             frame(buffer, FrameType::Stale, 0, |out| stale.encode(out));
         }
         frame(buffer, FrameType::Goodbye, 0, |out| Goodbye { reason }.encode(out));
-        let sealed = self.session.sealer.seal(buffer, 0).is_ok();
+        let sealed = framing.seal(&mut self.session, buffer).is_ok();
         let record = buffer.split();
         sealed.then_some(record)
     }

@@ -32,6 +32,26 @@ pub(super) enum Greeting {
     Proof(Box<Unproven>),
 }
 
+/// Which side of the greeting this is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Side<'a> {
+    /// We dialled this address.
+    Dialled(&'a Address),
+    /// We opened a tunnel.
+    Opened,
+    /// The other side began.
+    Accepted,
+}
+
+impl<'a> Side<'a> {
+    fn dialled(self) -> Option<&'a Address> {
+        match self {
+            Self::Dialled(addr) => Some(addr),
+            Self::Opened | Self::Accepted => None,
+        }
+    }
+}
+
 /// What a message led to.
 pub(super) enum Step {
     /// Go on.
@@ -56,7 +76,7 @@ impl Greeting {
         self,
         cx: &mut Cx<'_>,
         shared: &mut Shared,
-        dialled: Option<&Address>,
+        side: Side<'_>,
         message: BytesMut,
     ) -> Step {
         match self {
@@ -74,7 +94,7 @@ impl Greeting {
                 Ok((mut unproven, finish)) => {
                     // The last handshake message and our proof leave in one write.
                     let mut reply = prefixed(&finish);
-                    match introduce(shared, &mut unproven, dialled, &mut reply) {
+                    match introduce(shared, &mut unproven, side.dialled(), &mut reply) {
                         Ok(()) => {
                             Step::Next { greeting: Self::Proof(Box::new(unproven)), reply: Some(reply) }
                         }
@@ -87,7 +107,7 @@ impl Greeting {
                 Ok(unproven) => Step::Next { greeting: Self::Proof(Box::new(unproven)), reply: None },
                 Err(error) => Step::Refused { reply: None, reason: error.close_reason() },
             },
-            Self::Proof(unproven) => prove(cx, shared, dialled, *unproven, message)
+            Self::Proof(unproven) => prove(cx, shared, side, *unproven, message)
                 .unwrap_or_else(|reason| Step::Refused { reply: None, reason }),
         }
     }
@@ -98,12 +118,12 @@ impl Greeting {
 fn prove(
     cx: &mut Cx<'_>,
     shared: &mut Shared,
-    dialled: Option<&Address>,
+    side: Side<'_>,
     unproven: Unproven,
     record: BytesMut,
 ) -> Result<Step, CloseReason> {
     // The side that accepted signs before the session is consumed, and sends only if the peer's proof holds.
-    let proof = dialled.is_none().then(|| unproven.proof(&shared.identity, shared.incarnation));
+    let proof = matches!(side, Side::Accepted).then(|| unproven.proof(&shared.identity, shared.incarnation));
     let (mut session, peer, rest) = unproven.prove(record).map_err(SessionError::close_reason)?;
     let has_our_key = peer.public_key == shared.identity.public_key();
     // Another life with the same key is no self but a copy, with which membership deals.

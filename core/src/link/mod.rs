@@ -7,6 +7,8 @@ mod advertised;
 mod connected;
 mod greeting;
 mod outbox;
+mod tunnel;
+mod tunnels;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,22 +23,35 @@ use zeroize::Zeroizing;
 
 use self::advertised::Advertised;
 use self::connected::Connected;
-use self::greeting::{Greeting, Step};
-pub(crate) use self::outbox::Message;
+use self::greeting::{Greeting, Side, Step};
+pub(crate) use self::outbox::{Drop, Message};
+use self::tunnel::Tunnel;
 use crate::address::Address;
 use crate::code::CloseReason;
 use crate::config::{Config, Limits};
-use crate::identity::{Identity, Incarnation, SignedIncarnation};
+use crate::identity::{Identity, Incarnation, NodeId, SignedIncarnation};
 use crate::machine::{Cx, Machine, injected};
-use crate::session::{HandshakeConfig, Offer, ProvenPeer, VersionRange, WireLimits};
+use crate::session::{
+    Carrier as SessionCarrier, HandshakeConfig, Offer, ProvenPeer, VersionRange, WireLimits,
+};
 use crate::time::Instant;
-use crate::wire::body::Hello;
-use crate::wire::frame::{FrameHeader, HANDSHAKE_LEN_MAX, RECORD_LEN_MAX};
+use crate::wire::body::{Hello, TunnelKind};
+use crate::wire::frame::{FrameHeader, FrameType, HANDSHAKE_LEN_MAX, RECORD_LEN_MAX};
 use crate::wire::framing::Deframer;
 
-/// A byte stream that the driver opened or accepted. The driver chooses the number and never uses it twice.
+/// A byte stream that the driver opened or accepted. The driver chooses the number, below 2^63, and never uses it twice. From
+/// 2^63 on the engine numbers its own *tunnels*: sessions that relays carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
+
+impl LinkId {
+    const TUNNEL_BIT: u64 = 1 << 63;
+
+    /// Whether this is a session that relays carry, not a byte stream.
+    pub const fn is_tunnel(self) -> bool {
+        self.0 & Self::TUNNEL_BIT != 0
+    }
+}
 
 /// What links are told.
 #[derive(Debug)]
@@ -65,6 +80,18 @@ pub(crate) enum In {
     Close { link: LinkId, reason: CloseReason, stale: Option<SignedIncarnation> },
     /// Introduce ourselves with this incarnation from now on.
     Reincarnate { incarnation: Incarnation },
+    /// Send a frame of another machine.
+    Control { link: LinkId, frame_type: FrameType, body: Bytes },
+    /// Pass on a ROUTED frame of this flow.
+    Forward { link: LinkId, source: NodeId, destination: NodeId, body: Bytes },
+    /// Open a session to a node that is no neighbour, unless one is being opened.
+    OpenTunnel { peer: NodeId },
+    /// A payload of a tunnel arrived.
+    Routed { source: NodeId, payload: Bytes },
+    /// The path to this node has changed, or has lost something.
+    DoubtPath { peer: NodeId },
+    /// No path is left, or another life began: close its tunnels, all or those to an older life.
+    CloseTunnels { peer: NodeId, reason: CloseReason, older_than: Option<Incarnation> },
 }
 
 /// What links give.
@@ -90,6 +117,14 @@ pub(crate) enum Out {
     Started { link: LinkId, op: u64, sequence: u64 },
     /// So many payload bytes have left the queue.
     Flushed { link: LinkId, bytes: usize },
+    /// The queue had no room for a ROUTED frame.
+    Dropped { link: LinkId, source: NodeId, destination: NodeId, reason: Drop },
+    /// Send this through relays.
+    Route { peer: NodeId, class: TunnelKind, payload: Bytes },
+    /// Nothing has gone over a tunnel for a while, or its key is old.
+    Quiet { link: LinkId },
+    /// A tunnel is over.
+    TunnelClosed { link: LinkId, peer: NodeId, proved: bool, reason: CloseReason },
     /// The link is over. `peer_closed` where the stream ended by itself, so that there is nothing left to close.
     Closed {
         link: LinkId,
@@ -112,6 +147,9 @@ pub(crate) struct Links {
     dirty: BTreeSet<LinkId>,
     /// Unfinished handshakes that strangers have begun.
     handshakes: usize,
+    /// Tunnels by the node at the other end, whether this side opened them, and their number.
+    tunnels: BTreeMap<(NodeId, bool, u64), LinkId>,
+    tunnels_opened: u64,
     out: VecDeque<Out>,
 }
 
@@ -119,6 +157,7 @@ pub(crate) struct Links {
 struct Shared {
     config: Arc<Config>,
     handshake: HandshakeConfig,
+    relayed_handshake: HandshakeConfig,
     identity: Identity,
     incarnation: SignedIncarnation,
     advertised: Advertised,
@@ -159,16 +198,62 @@ impl Shared {
 /// One link.
 #[derive(Debug)]
 struct Link {
+    carrier: Carrier,
+    opened_at: Instant,
+    wake_up_at: Instant,
+    phase: Phase,
+}
+
+/// What carries a session.
+#[derive(Debug)]
+enum Carrier {
+    Stream(Stream),
+    Tunnel(Box<Tunnel>),
+}
+
+/// A byte stream.
+#[derive(Debug)]
+struct Stream {
     remote_addr: SocketAddr,
     dialled: Option<Address>,
-    opened_at: Instant,
     deframer: Deframer,
     /// Since when a part of a message waits for the rest.
     partial_since: Option<Instant>,
     /// Bytes that the transport takes. The last record may take it below zero.
     transport_credit: i64,
-    wake_up_at: Instant,
-    phase: Phase,
+}
+
+impl Link {
+    fn stream(&mut self) -> Option<&mut Stream> {
+        match &mut self.carrier {
+            Carrier::Stream(stream) => Some(stream),
+            Carrier::Tunnel(_) => None,
+        }
+    }
+
+    /// Whether a stranger began it.
+    fn is_accepted(&self) -> bool {
+        match &self.carrier {
+            Carrier::Stream(stream) => stream.dialled.is_none(),
+            Carrier::Tunnel(tunnel) => !tunnel.opened_by_us,
+        }
+    }
+
+    fn side(&self) -> Side<'_> {
+        match &self.carrier {
+            Carrier::Stream(stream) => stream.dialled.as_ref().map_or(Side::Accepted, Side::Dialled),
+            Carrier::Tunnel(tunnel) if tunnel.opened_by_us => Side::Opened,
+            Carrier::Tunnel(_) => Side::Accepted,
+        }
+    }
+
+    /// Whether the transport takes more.
+    fn has_room(&self) -> bool {
+        match &self.carrier {
+            Carrier::Stream(stream) => stream.transport_credit > 0,
+            Carrier::Tunnel(tunnel) => tunnel.sending.has_room(),
+        }
+    }
 }
 
 /// How far a link is.
@@ -197,12 +282,15 @@ impl Links {
             network_key: config.trust.network_key().cloned(),
             offer,
             crypto: config.crypto.clone(),
+            carrier: SessionCarrier::Stream,
         };
+        let relayed_handshake = HandshakeConfig { carrier: SessionCarrier::Relays, ..handshake.clone() };
         let advertised = Advertised::new(&config.listen);
         let incarnation = identity.sign_incarnation(incarnation);
         let shared = Shared {
             config,
             handshake,
+            relayed_handshake,
             identity,
             incarnation,
             advertised,
@@ -217,6 +305,8 @@ impl Links {
             wake_ups: BTreeSet::new(),
             dirty: BTreeSet::new(),
             handshakes: 0,
+            tunnels: BTreeMap::new(),
+            tunnels_opened: 0,
             out: VecDeque::new(),
         }
     }
@@ -250,9 +340,15 @@ impl Links {
         }
     }
 
+    /// Where this node can be dialled, as far as it knows.
+    pub(crate) fn addresses(&self) -> alloc::vec::Vec<Address> {
+        self.shared.advertised.addresses()
+    }
+
     pub(crate) fn gauges(&self, mut gauge: impl FnMut(&'static str, usize, usize, bool)) {
         let limits = &self.shared.config.limits;
-        gauge("link.links", self.table.len(), limits.links_max, false);
+        gauge("link.links", self.table.len() - self.tunnels.len(), limits.links_max, false);
+        gauge("link.tunnels", self.tunnels.len(), limits.tunnels_max, false);
         gauge("link.handshakes", self.handshakes, limits.handshakes_max, false);
         let queued = self.table.values().map(|link| match &link.phase {
             Phase::Greeting(_) => 0,
@@ -261,10 +357,25 @@ impl Links {
         // Calls, answers, and a cancel for each call.
         let queue_max = 2 * (limits.pending_calls_per_link_max + limits.pending_requests_per_link_max);
         gauge("link.queued_messages_per_link", queued.max().unwrap_or(0), queue_max, true);
-        let buffered = self.table.values().map(|link| link.deframer.buffered()).max().unwrap_or(0);
+        let buffered = self.table.values().map(|link| match &link.carrier {
+            Carrier::Stream(stream) => stream.deframer.buffered(),
+            Carrier::Tunnel(_) => 0,
+        });
+        let buffered = buffered.max().unwrap_or(0);
         // One unfinished record and what the driver hands over in one piece.
         gauge("link.buffered_bytes_per_link", buffered, RECORD_LEN_MAX + (1 << 20), false);
-        gauge("link.wake_ups", self.wake_ups.len(), limits.links_max, false);
+        let carried = |of: fn((usize, usize)) -> usize| {
+            let outboxes = self.table.values().filter_map(|link| match &link.phase {
+                Phase::Greeting(_) => None,
+                Phase::Connected(connected) => Some(of(connected.outbox.carried_bytes())),
+            });
+            outboxes.max().unwrap_or(0)
+        };
+        let relayed_max = limits.relayed_link_bytes_max;
+        gauge("link.relayed_bytes_per_link", carried(|(relayed, _)| relayed), relayed_max, true);
+        let announced_max = limits.announced_link_bytes_max;
+        gauge("link.announced_bytes_per_link", carried(|(_, announced)| announced), announced_max, false);
+        gauge("link.wake_ups", self.wake_ups.len(), limits.links_max + limits.tunnels_max, false);
     }
 
     fn open(&mut self, cx: &mut Cx<'_>, link: LinkId, dialled: Option<Address>, remote_addr: SocketAddr) {
@@ -283,12 +394,14 @@ impl Links {
         self.table.insert(
             link,
             Link {
-                remote_addr,
-                dialled,
+                carrier: Carrier::Stream(Stream {
+                    remote_addr,
+                    dialled,
+                    deframer: Deframer::new(HANDSHAKE_LEN_MAX),
+                    partial_since: None,
+                    transport_credit: 0,
+                }),
                 opened_at: cx.now,
-                deframer: Deframer::new(HANDSHAKE_LEN_MAX),
-                partial_since: None,
-                transport_credit: 0,
                 wake_up_at,
                 phase: Phase::Greeting(Some(greeting)),
             },
@@ -303,16 +416,17 @@ impl Links {
     /// Why a new link cannot be had, if so.
     fn refusal(&self, ip: IpAddr, is_dialled: bool) -> Option<CloseReason> {
         let limits = &self.shared.config.limits;
-        if self.table.len() >= limits.links_max {
+        if self.table.len() - self.tunnels.len() >= limits.links_max {
             return Some(CloseReason::TooManyLinks);
         }
         if is_dialled {
             // Strangers who keep handshakes open must not keep us from our own peers.
             return None;
         }
-        let greeting = |link: &&Link| matches!(link.phase, Phase::Greeting(_)) && link.dialled.is_none();
-        let from_there =
-            || self.table.values().filter(greeting).filter(|link| link.remote_addr.ip() == ip).count();
+        let greeting = |link: &&Link| matches!(link.phase, Phase::Greeting(_)) && link.is_accepted();
+        let is_there =
+            |link: &&Link| matches!(&link.carrier, Carrier::Stream(stream) if stream.remote_addr.ip() == ip);
+        let from_there = || self.table.values().filter(greeting).filter(is_there).count();
         if self.handshakes >= limits.handshakes_max || from_there() >= limits.handshakes_per_address_max {
             return Some(CloseReason::TooManyHandshakes);
         }
@@ -320,8 +434,8 @@ impl Links {
     }
 
     fn transmit(&mut self, link: LinkId, data: BytesMut) {
-        if let Some(state) = self.table.get_mut(&link) {
-            state.transport_credit -= data.len() as i64;
+        if let Some(stream) = self.table.get_mut(&link).and_then(Link::stream) {
+            stream.transport_credit -= data.len() as i64;
             self.out.push_back(Out::Transmit { link, data: data.freeze() });
         }
     }
@@ -331,7 +445,8 @@ impl Links {
         let Some(state) = self.table.get_mut(&link) else { return };
         // A record on its way is a sign of life, but not for ever: a stream that has lost its place would wait for the end
         // of a record that nobody sends, and take the keep-alives for parts of it.
-        let goes_on = state.partial_since.is_none_or(|since| cx.now - since < patience);
+        let Some(stream) = state.stream() else { return };
+        let goes_on = stream.partial_since.is_none_or(|since| cx.now - since < patience);
         if let Phase::Connected(connected) = &mut state.phase
             && goes_on
             && connected.heard(cx.now)
@@ -339,19 +454,19 @@ impl Links {
             self.out.push_back(Out::Recovered { link });
             self.reschedule(link, cx.now);
         }
-        let Some(state) = self.table.get_mut(&link) else { return };
-        state.deframer.push(data);
+        let Some(stream) = self.table.get_mut(&link).and_then(Link::stream) else { return };
+        stream.deframer.push(data);
         // The link may close, or change its phase, with every message.
         loop {
-            let Some(state) = self.table.get_mut(&link) else { return };
-            let message = match state.deframer.next() {
+            let Some(stream) = self.table.get_mut(&link).and_then(Link::stream) else { return };
+            let message = match stream.deframer.next() {
                 Ok(Some(message)) => {
-                    state.partial_since = None;
+                    stream.partial_since = None;
                     message
                 }
-                Ok(None) if state.deframer.buffered() == 0 => return,
+                Ok(None) if stream.deframer.buffered() == 0 => return,
                 Ok(None) => {
-                    state.partial_since.get_or_insert(cx.now);
+                    stream.partial_since.get_or_insert(cx.now);
                     return;
                 }
                 Err(_) => return self.close(cx, link, CloseReason::LengthExceeded, None),
@@ -385,24 +500,33 @@ impl Links {
         message: BytesMut,
     ) -> Result<(), CloseReason> {
         let Some(state) = self.table.get_mut(&link) else { return Ok(()) };
-        let step = greeting.read(cx, &mut self.shared, state.dialled.as_ref(), message);
+        let step = greeting.read(cx, &mut self.shared, state.side(), message);
         match step {
             Step::Next { greeting, reply } => {
                 state.phase = Phase::Greeting(Some(greeting));
                 if let Some(data) = reply {
-                    self.transmit(link, data);
+                    self.say(cx, link, data);
                 }
                 Ok(())
             }
             Step::Done { connected, reply, hello } => {
                 let peer = connected.peer;
                 let message_bytes_max = connected.message_bytes_max;
+                match &mut state.carrier {
+                    Carrier::Stream(stream) => stream.deframer.set_length_max(RECORD_LEN_MAX),
+                    Carrier::Tunnel(tunnel) if tunnel.peer != peer.node_id => {
+                        cx.count("link.tunnel_to_somebody_else");
+                        return Err(CloseReason::IdentityRejected);
+                    }
+                    Carrier::Tunnel(tunnel) => {
+                        tunnel.sending.begin(cx.now, self.shared.config.timing.down_after);
+                    }
+                }
                 state.phase = Phase::Connected(connected);
-                state.deframer.set_length_max(RECORD_LEN_MAX);
-                self.handshakes -= usize::from(state.dialled.is_none());
+                self.handshakes -= usize::from(state.is_accepted());
                 cx.mark("link.proved");
                 if let Some(data) = reply {
-                    self.transmit(link, data);
+                    self.say(cx, link, data);
                 }
                 self.out.push_back(Out::Proved { link, peer, hello, message_bytes_max });
                 self.reschedule(link, cx.now);
@@ -410,7 +534,7 @@ impl Links {
             }
             Step::Refused { reply, reason } => {
                 if let Some(data) = reply {
-                    self.transmit(link, data);
+                    self.say(cx, link, data);
                 }
                 Err(reason)
             }
@@ -428,9 +552,11 @@ impl Links {
         let Some(state) = self.table.get_mut(&link) else { return };
         if let Phase::Connected(connected) = &mut state.phase
             && !(reason == CloseReason::Graceful && injected!(cx, "goodbye-unsaid"))
-            && let Some(data) = connected.last_words(&mut self.shared.buffer, reason, stale)
         {
-            self.transmit(link, data);
+            let framing = state.carrier.framing();
+            if let Some(data) = connected.last_words(&mut self.shared.buffer, reason, stale, framing) {
+                self.last_transmission(link, data);
+            }
         }
         cx.mark("link.closed_by_us");
         self.forget(link, reason, false);
@@ -440,11 +566,22 @@ impl Links {
         let Some(state) = self.table.remove(&link) else { return };
         self.wake_ups.remove(&(state.wake_up_at, link));
         self.dirty.remove(&link);
+        let is_accepted = state.is_accepted();
+        let stream = match state.carrier {
+            Carrier::Stream(stream) => stream,
+            Carrier::Tunnel(tunnel) => {
+                let proved = matches!(state.phase, Phase::Connected(_));
+                self.handshakes -= usize::from(is_accepted && !proved);
+                self.tunnels.remove(&(tunnel.peer, tunnel.opened_by_us, tunnel.id));
+                self.out.push_back(Out::TunnelClosed { link, peer: tunnel.peer, proved, reason });
+                return;
+            }
+        };
         let (peer, reason) = match &state.phase {
             Phase::Greeting(_) => {
-                self.handshakes -= usize::from(state.dialled.is_none());
+                self.handshakes -= usize::from(is_accepted);
                 // Whoever is dialled with the wrong name or key hangs up without a word. That is all the dialler learns.
-                let hung_up = peer_closed && state.dialled.is_some();
+                let hung_up = peer_closed && !is_accepted;
                 (None, if hung_up { CloseReason::HandshakeFailed } else { reason })
             }
             // After a goodbye the end of the stream is what was announced.
@@ -453,7 +590,8 @@ impl Links {
                 (Some(connected.peer), announced.unwrap_or(reason))
             }
         };
-        self.out.push_back(Out::Closed { link, reason, remote_addr: state.remote_addr, peer, peer_closed });
+        let remote_addr = stream.remote_addr;
+        self.out.push_back(Out::Closed { link, reason, remote_addr, peer, peer_closed });
     }
 
     fn connected(&mut self, link: LinkId) -> Option<&mut Connected> {
@@ -470,13 +608,18 @@ impl Links {
     pub(crate) fn flush(&mut self, cx: &mut Cx<'_>) {
         while let Some(link) = self.dirty.pop_first() {
             let Some(state) = self.table.get_mut(&link) else { continue };
-            let Phase::Connected(connected) = &mut state.phase else { continue };
-            while state.transport_credit > 0 && connected.outbox.has_work() {
-                match connected.build_record(cx, &mut self.shared, link, &mut self.out) {
-                    Ok(Some(data)) => {
-                        state.transport_credit -= data.len() as i64;
-                        self.out.push_back(Out::Transmit { link, data: data.freeze() });
-                    }
+            if matches!(state.phase, Phase::Greeting(_)) {
+                continue;
+            }
+            while let Some(state) = self.table.get_mut(&link) {
+                let has_room = state.has_room();
+                let Phase::Connected(connected) = &mut state.phase else { break };
+                if !has_room || !connected.outbox.has_work() {
+                    break;
+                }
+                let framing = state.carrier.framing();
+                match connected.build_record(cx, &mut self.shared, link, &mut self.out, framing) {
+                    Ok(Some(data)) => self.transmit_record(cx, link, data),
                     Ok(None) => break,
                     Err(reason) => {
                         self.close(cx, link, reason, None);
@@ -485,14 +628,17 @@ impl Links {
                 }
             }
             self.check_stall(cx, link);
+            self.reschedule_tunnel(link, cx.now);
         }
     }
 
     /// Starts or ends the clock of a peer that takes nothing while something waits for it.
     fn check_stall(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(state) = self.table.get_mut(&link) else { return };
+        // A tunnel has a clock of its own for that.
+        let Carrier::Stream(stream) = &state.carrier else { return };
         let Phase::Connected(connected) = &mut state.phase else { return };
-        let waits = state.transport_credit <= 0 && connected.outbox.has_work();
+        let waits = stream.transport_credit <= 0 && connected.outbox.has_work();
         match (waits, connected.stalled_since) {
             (true, None) => {
                 cx.mark("link.transport_full");
@@ -507,9 +653,11 @@ impl Links {
     /// Moves the wake-up of a link earlier if it wants to be looked at before the time it is down for.
     fn reschedule(&mut self, link: LinkId, now: Instant) {
         let Some(state) = self.table.get_mut(&link) else { return };
-        let due = match &state.phase {
-            Phase::Greeting(_) => state.opened_at + self.shared.config.timing.handshake_timeout,
-            Phase::Connected(connected) => connected.next_due(&self.shared.config.timing),
+        let timing = &self.shared.config.timing;
+        let due = match (&state.carrier, &state.phase) {
+            (Carrier::Tunnel(tunnel), phase) => tunnels::next_due(tunnel, phase, state.opened_at, timing),
+            (Carrier::Stream(_), Phase::Greeting(_)) => state.opened_at + timing.handshake_timeout,
+            (Carrier::Stream(_), Phase::Connected(connected)) => connected.next_due(timing),
         };
         let due = due.max(now);
         if due < state.wake_up_at || !self.wake_ups.contains(&(state.wake_up_at, link)) {
@@ -523,6 +671,9 @@ impl Links {
     fn wake(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         let Some(state) = self.table.get_mut(&link) else { return };
         let timing = &self.shared.config.timing;
+        if matches!(state.carrier, Carrier::Tunnel(_)) {
+            return self.wake_tunnel(cx, link);
+        }
         match &mut state.phase {
             Phase::Greeting(_) => {
                 if state.opened_at + timing.handshake_timeout <= cx.now {
@@ -549,6 +700,9 @@ impl Links {
         }
         cx.count("link.own_pause_noticed");
         for state in self.table.values_mut() {
+            if let Carrier::Tunnel(tunnel) = &mut state.carrier {
+                tunnel.heard(cx.now);
+            }
             if let Phase::Connected(connected) = &mut state.phase {
                 connected.forgive(cx.now);
             }
@@ -567,7 +721,10 @@ impl Machine for Links {
             In::Received { link, data } => self.received(cx, link, data),
             In::TransportCredit { link, bytes } => {
                 if let Some(state) = self.table.get_mut(&link) {
-                    state.transport_credit = state.transport_credit.saturating_add_unsigned(bytes as u64);
+                    if let Some(stream) = state.stream() {
+                        stream.transport_credit =
+                            stream.transport_credit.saturating_add_unsigned(bytes as u64);
+                    }
                     if let Phase::Connected(connected) = &mut state.phase {
                         connected.stalled_since = None;
                     }
@@ -612,6 +769,18 @@ impl Machine for Links {
             In::Reincarnate { incarnation } => {
                 self.shared.incarnation = self.shared.identity.sign_incarnation(incarnation);
             }
+            In::Control { link, frame_type, body } => {
+                if let Some(connected) = self.connected(link) {
+                    connected.outbox.push_control(cx, frame_type, body);
+                }
+            }
+            In::Forward { link, source, destination, body } => {
+                self.forward(cx, link, (source, destination), body);
+            }
+            In::OpenTunnel { peer } => self.open_tunnel(cx, peer),
+            In::Routed { source, payload } => self.routed(cx, source, payload),
+            In::DoubtPath { peer } => self.doubt_path(cx, peer),
+            In::CloseTunnels { peer, reason, older_than } => self.close_tunnels(cx, peer, reason, older_than),
         }
     }
 

@@ -1,189 +1,31 @@
-//! Who is alive: neighbours by their links. Which link counts where there are two, which instance where there are two,
-//! and which addresses are dialled.
+//! Who is alive: neighbours by their links, everybody else by the paths that lead there. Which link counts where there are
+//! two, which instance where there are two, and which addresses are dialled.
 
 mod dialling;
+mod door;
+mod nodes;
+mod tunnels;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 use core::net::SocketAddr;
 
 use rand_chacha::ChaCha8Rng;
 
 use self::dialling::Dialling;
+pub use self::door::{DialFailure, DialId, DownReason, NodeStatus, PeerInfo};
+pub(crate) use self::door::{In, Out};
+use self::nodes::Nodes;
 use crate::address::Address;
 use crate::code::CloseReason;
 use crate::config::Config;
-use crate::identity::{Incarnation, NodeId, NodeLabel, SignedIncarnation};
+use crate::identity::{Identity, Incarnation, NodeId, SignedIncarnation};
 use crate::link::LinkId;
 use crate::machine::{Cx, Machine, injected};
 use crate::session::ProvenPeer;
 use crate::time::Instant;
 use crate::wire::body::Hello;
-
-/// One attempt to open a stream to an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DialId(pub u64);
-
-/// Why a dial failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DialFailure {
-    /// The other side refused the connection.
-    Refused,
-    /// Nobody answered in time.
-    TimedOut,
-    /// The host name has no address.
-    NameNotFound,
-    /// No way to that address, or another failure of the transport.
-    Unreachable,
-}
-
-impl fmt::Display for DialFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Refused => "the connection was refused",
-            Self::TimedOut => "nobody answered in time",
-            Self::NameNotFound => "the host name has no address",
-            Self::Unreachable => "the address cannot be reached",
-        })
-    }
-}
-
-/// Why a neighbour is down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DownReason {
-    /// Nothing was heard from it for too long.
-    HeartbeatTimeout,
-    /// The connection ended, or the peer broke the protocol.
-    ConnectionClosed,
-    /// It refused us, or we it.
-    Refused,
-    /// It said goodbye.
-    Graceful,
-    /// A newer instance of it took over.
-    Superseded,
-}
-
-impl DownReason {
-    /// The stable name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::HeartbeatTimeout => "heartbeat_timeout",
-            Self::ConnectionClosed => "connection_closed",
-            Self::Refused => "refused",
-            Self::Graceful => "graceful",
-            Self::Superseded => "superseded",
-        }
-    }
-
-    fn of(reason: CloseReason) -> Self {
-        match reason {
-            CloseReason::HeartbeatTimeout => Self::HeartbeatTimeout,
-            CloseReason::Graceful => Self::Graceful,
-            CloseReason::Superseded | CloseReason::StaleIncarnation => Self::Superseded,
-            CloseReason::Untrusted | CloseReason::IdentityRejected | CloseReason::TooManyLinks => {
-                Self::Refused
-            }
-            _ => Self::ConnectionClosed,
-        }
-    }
-}
-
-impl fmt::Display for DownReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A neighbour.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerInfo {
-    /// Who it is.
-    pub node: NodeId,
-    /// Which of its lives.
-    pub incarnation: Incarnation,
-    /// What people call it.
-    pub label: NodeLabel,
-    /// Where it says that it can be dialled.
-    pub addrs: Vec<Address>,
-    /// The link that calls use.
-    pub link: LinkId,
-    /// The other end of that link.
-    pub remote_addr: SocketAddr,
-    /// Whether nothing was heard from it for some intervals.
-    pub suspect: bool,
-}
-
-/// What membership is told.
-#[derive(Debug)]
-pub(crate) enum In {
-    /// Dial this address for ever.
-    Connect { addr: Address },
-    /// The driver has a stream.
-    StreamUp { link: LinkId, dial: Option<DialId>, remote_addr: SocketAddr },
-    /// The driver could not get one.
-    DialFailed { dial: DialId, reason: DialFailure },
-    /// A peer proved who it is.
-    Proved { link: LinkId, peer: ProvenPeer, hello: Hello, message_bytes_max: usize },
-    /// A link ended.
-    LinkClosed { link: LinkId, reason: CloseReason },
-    /// A peer is silent.
-    Suspect { link: LinkId },
-    /// A peer was heard again.
-    Recovered { link: LinkId },
-    /// A peer starts no more calls on a link.
-    Goodbye { link: LinkId, reason: CloseReason },
-    /// Our own goodbye has left.
-    GoodbyeSent { link: LinkId },
-    /// A retiring link has no calls left.
-    Idle { link: LinkId },
-    /// Our own incarnation has been overtaken.
-    Stale { link: LinkId, newer: SignedIncarnation },
-    /// Dial no more, and say goodbye to everybody.
-    Leave,
-    /// Close every link.
-    CloseAll,
-}
-
-/// What membership gives.
-#[derive(Debug)]
-pub(crate) enum Out {
-    /// Ask the driver for a stream.
-    Dial { dial: DialId, addr: Address },
-    /// Start the handshake on a stream.
-    Accept { link: LinkId, dialled: Option<Address>, remote_addr: SocketAddr },
-    /// The stream came too late: close it.
-    Discard { link: LinkId },
-    /// Close a link.
-    Close { link: LinkId, reason: CloseReason, stale: Option<SignedIncarnation> },
-    /// Say goodbye on a link once everything queued has left.
-    Goodbye { link: LinkId, reason: CloseReason },
-    /// Find out whether a link is dead.
-    Poke { link: LinkId },
-    /// A link can carry calls.
-    Bind { link: LinkId, node: NodeId, incarnation: Incarnation, message_bytes_max: usize },
-    /// New calls to a node take this link.
-    Prefer { node: NodeId, link: LinkId },
-    /// No new calls to this node.
-    Unlist { node: NodeId },
-    /// Say when this link is idle.
-    Retire { link: LinkId },
-    /// A neighbour is there.
-    PeerUp(PeerInfo),
-    /// A neighbour is silent.
-    PeerSuspect { node: NodeId },
-    /// It was heard again.
-    PeerRecovered { node: NodeId },
-    /// A neighbour is gone.
-    PeerDown { node: NodeId, incarnation: Incarnation, reason: DownReason },
-    /// A dial failed.
-    DialFailed { addr: Address, reason: DialFailure, retry_at: Instant },
-    /// This node goes on under a new incarnation.
-    Reincarnate { incarnation: Incarnation },
-    /// A newer instance of this node has taken over.
-    Superseded { by: Incarnation },
-}
 
 /// The machine.
 #[derive(Debug)]
@@ -201,13 +43,18 @@ pub(crate) struct Membership {
     leaving: bool,
     /// The proof that a peer has just given of a later incarnation of this node, until its goodbye says what follows.
     overtaken_by: Option<(LinkId, Incarnation)>,
+    /// When this node last took a new incarnation because the mesh knew a later one.
+    adopted_at: Option<Instant>,
+    /// Every node of the mesh, neighbour or not.
+    nodes: Nodes,
     out: VecDeque<Out>,
 }
 
 /// A link that is there.
 #[derive(Debug)]
 struct LinkEntry {
-    remote_addr: SocketAddr,
+    /// `None` for a tunnel.
+    remote_addr: Option<SocketAddr>,
     /// Whether this side dialled.
     dialled: bool,
     /// Who is there, once that is proved.
@@ -241,6 +88,19 @@ struct Retirement {
 }
 
 impl LinkEntry {
+    fn new(remote_addr: Option<SocketAddr>, dialled: bool, now: Instant) -> Self {
+        Self {
+            remote_addr,
+            dialled,
+            proof: None,
+            proved_at: now,
+            hello: None,
+            suspect: false,
+            goodbyes: Goodbyes::default(),
+            retirement: None,
+        }
+    }
+
     /// Whether new calls may go over it.
     fn is_usable(&self) -> bool {
         self.proof.is_some() && !self.goodbyes.asked && !self.goodbyes.heard
@@ -264,8 +124,15 @@ struct Neighbour {
 }
 
 impl Membership {
-    pub(crate) fn new(config: Arc<Config>, own: NodeId, incarnation: Incarnation, rng: ChaCha8Rng) -> Self {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        identity: Identity,
+        incarnation: Incarnation,
+        rng: ChaCha8Rng,
+    ) -> Self {
+        let own = identity.node_id();
         Self {
+            nodes: Nodes::new(config.clone(), identity),
             config,
             own,
             incarnation,
@@ -275,6 +142,7 @@ impl Membership {
             seen: BTreeMap::new(),
             seen_order: VecDeque::new(),
             leaving: false,
+            adopted_at: None,
             overtaken_by: None,
             out: VecDeque::new(),
         }
@@ -300,6 +168,21 @@ impl Membership {
         self.neighbours.iter().filter_map(|(node, neighbour)| self.info(*node, neighbour)).collect()
     }
 
+    /// How a node of the mesh is, and which of its lives.
+    pub(crate) fn status(&self, node: &NodeId) -> Option<(NodeStatus, Incarnation)> {
+        self.nodes.status(node)
+    }
+
+    /// Whether a node has said itself that it leaves.
+    pub(crate) fn is_leaving(&self, node: &NodeId) -> bool {
+        self.nodes.is_leaving(node)
+    }
+
+    /// Every node of the mesh that is known, this one left out, in the order of their ids.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (NodeId, NodeStatus, Incarnation)> + '_ {
+        self.nodes.iter()
+    }
+
     fn info(&self, node: NodeId, neighbour: &Neighbour) -> Option<PeerInfo> {
         let entry = self.links.get(&neighbour.link)?;
         let hello = entry.hello.as_ref()?;
@@ -309,7 +192,7 @@ impl Membership {
             label: hello.label.clone(),
             addrs: hello.addrs.clone(),
             link: neighbour.link,
-            remote_addr: entry.remote_addr,
+            remote_addr: entry.remote_addr?,
             suspect: neighbour.suspect,
         })
     }
@@ -320,7 +203,8 @@ impl Membership {
         gauge("membership.configured_peers", self.dialling.len(), limits.configured_peers_max, false);
         gauge("membership.nodes_seen", self.seen.len(), limits.remembered_peers_max, false);
         let retiring = self.links.values().filter(|entry| entry.retirement.is_some()).count();
-        gauge("membership.retiring_links", retiring, limits.links_max, true);
+        gauge("membership.retiring_links", retiring, limits.links_max + limits.tunnels_max, true);
+        gauge("membership.nodes", self.nodes.len(), limits.nodes_max, false);
     }
 
     fn stream_up(&mut self, cx: &mut Cx<'_>, link: LinkId, dial: Option<DialId>, remote_addr: SocketAddr) {
@@ -333,17 +217,7 @@ impl Membership {
                 return self.out.push_back(Out::Discard { link });
             }
         };
-        let entry = LinkEntry {
-            remote_addr,
-            dialled: dialled.is_some(),
-            proof: None,
-            proved_at: cx.now,
-            hello: None,
-            suspect: false,
-            goodbyes: Goodbyes::default(),
-            retirement: None,
-        };
-        self.links.insert(link, entry);
+        self.links.insert(link, LinkEntry::new(Some(remote_addr), dialled.is_some(), cx.now));
         self.out.push_back(Out::Accept { link, dialled, remote_addr });
     }
 
@@ -441,7 +315,9 @@ impl Membership {
         self.neighbours.insert(node, neighbour);
         self.dialling.node_up(node);
         self.out.push_back(Out::Prefer { node, link });
+        self.retire_tunnels_to(node);
         self.out.extend(info.map(Out::PeerUp));
+        self.nodes.peer_up(cx, node, incarnation, &mut self.out);
     }
 
     /// If a newer life of a node is here, the older one is over, whatever its links say.
@@ -550,7 +426,7 @@ impl Membership {
             return;
         }
         let Some(node) = entry.node() else { return };
-        if reason == CloseReason::Superseded && entry.retirement.is_none() {
+        if (reason == CloseReason::Superseded || link.is_tunnel()) && entry.retirement.is_none() {
             let until = cx.now + self.config.timing.retire_timeout;
             entry.retirement = Some(Retirement { until, we_decide: false, idle: false });
             self.out.push_back(Out::Retire { link });
@@ -559,15 +435,25 @@ impl Membership {
             && !self.promote(cx, node)
         {
             cx.mark("membership.peer_leaves");
+            if reason == CloseReason::Graceful {
+                self.nodes.left(cx, node, &mut self.out);
+            }
             self.out.push_back(Out::Unlist { node });
+            self.prefer_tunnel(node);
+        }
+        if link.is_tunnel() {
+            self.out.push_back(Out::Unprefer { node, link });
         }
         self.advance_retirement(link);
     }
 
     /// Makes another usable link of a node the preferred one. `false` if there is none.
     fn promote(&mut self, cx: &mut Cx<'_>, node: NodeId) -> bool {
-        let usable = |entry: &LinkEntry| entry.node() == Some(node) && entry.is_usable();
-        let Some(link) = self.links.iter().find(|(_, entry)| usable(entry)).map(|(link, _)| *link) else {
+        let usable = |link: LinkId, entry: &LinkEntry| {
+            !link.is_tunnel() && entry.node() == Some(node) && entry.is_usable()
+        };
+        let Some(link) = self.links.iter().find(|(link, entry)| usable(**link, entry)).map(|(link, _)| *link)
+        else {
             return false;
         };
         cx.mark("membership.other_link_promoted");
@@ -596,8 +482,12 @@ impl Membership {
         // A link that another had replaced may still have had calls to finish. With the node they fail, before its end is
         // told.
         let proof = Some((node, neighbour.incarnation));
-        let left: Vec<LinkId> =
-            self.links.iter().filter(|(_, entry)| entry.proof == proof).map(|(link, _)| *link).collect();
+        let left: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(link, entry)| !link.is_tunnel() && entry.proof == proof)
+            .map(|(link, _)| *link)
+            .collect();
         for link in left {
             cx.mark("membership.retiring_link_ended_with_its_node");
             self.links.remove(&link);
@@ -605,7 +495,9 @@ impl Membership {
         }
         self.dialling.node_down(cx, &self.config.timing, node, cx.now - neighbour.up_since);
         self.out.push_back(Out::Unlist { node });
+        self.prefer_tunnel(node);
         self.out.push_back(Out::PeerDown { node, incarnation: neighbour.incarnation, reason });
+        self.nodes.peer_down(cx, node, neighbour.incarnation, reason, &mut self.out);
         self.dial_due(cx);
     }
 
@@ -647,6 +539,25 @@ impl Membership {
         } else {
             self.give_way(cx, newer);
         }
+    }
+
+    /// Somebody shows an announcement of a later life of this node. It is most likely an earlier one, with a clock that was
+    /// ahead; but one that comes again at once is a copy of the key that does the same.
+    fn overtaken(&mut self, cx: &mut Cx<'_>, incarnation: Incarnation) {
+        if incarnation < self.incarnation {
+            return;
+        }
+        let again = self.adopted_at.is_some_and(|at| cx.now - at < self.config.timing.backoff_max * 2);
+        if again {
+            cx.count("membership.overtaken_again");
+            return self.give_way(cx, incarnation);
+        }
+        cx.mark("membership.incarnation_adopted");
+        self.adopted_at = Some(cx.now);
+        self.incarnation = incarnation.after();
+        self.out.push_back(Out::Reincarnate { incarnation: self.incarnation });
+        self.close_all(CloseReason::StaleIncarnation);
+        self.dialling.retry_now(cx.now);
     }
 
     fn close_all(&mut self, reason: CloseReason) {
@@ -710,6 +621,24 @@ impl Machine for Membership {
                 self.advance_retirement(link);
             }
             In::Stale { link, newer } => self.stale(cx, link, newer),
+            In::TunnelProved { link, peer, message_bytes_max } => {
+                self.tunnel_proved(cx, link, peer, message_bytes_max);
+            }
+            In::TunnelClosed { link } => {
+                self.links.remove(&link);
+            }
+            In::Quiet { link } => self.retire_tunnel(link),
+            In::Reachable { node } => self.nodes.reachable(cx, node, true, &mut self.out),
+            In::Unreachable { node } => self.nodes.reachable(cx, node, false, &mut self.out),
+            In::Learned { node, incarnation } => self.nodes.learned(cx, node, incarnation, &mut self.out),
+            In::Left { node } => self.nodes.left(cx, node, &mut self.out),
+            In::Overtaken { incarnation } => self.overtaken(cx, incarnation),
+            In::Probe { asker, nonce } => {
+                self.nodes.answer(cx, self.incarnation, asker, nonce, &mut self.out);
+            }
+            In::ProbeAnswer { node, nonce, answer } => {
+                self.nodes.answered(cx, node, nonce, &answer, &mut self.out);
+            }
             In::Leave => {
                 self.leaving = true;
                 self.dialling.stop();
@@ -733,14 +662,13 @@ impl Machine for Membership {
 
     fn timeout(&self) -> Option<Instant> {
         let retirement = self.links.values().filter_map(|entry| Some(entry.retirement.as_ref()?.until)).min();
-        match (self.dialling.next_due(), retirement) {
-            (Some(dial), Some(retirement)) => Some(dial.min(retirement)),
-            (dial, retirement) => dial.or(retirement),
-        }
+        let retirement = retirement.filter(|until| *until < Instant::NEVER);
+        [self.dialling.next_due(), retirement, self.nodes.next_due()].into_iter().flatten().min()
     }
 
     fn on_timeout(&mut self, cx: &mut Cx<'_>) {
         self.dial_due(cx);
+        self.nodes.wake(cx, &mut self.out);
         let over: Vec<LinkId> = self
             .links
             .iter()

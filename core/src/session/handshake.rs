@@ -33,6 +33,27 @@ pub struct HandshakeConfig {
     pub offer: Offer,
     /// AEADs, hashes and signatures.
     pub crypto: Arc<dyn CryptoProvider>,
+    /// What carries the session: a handshake for one carrier cannot be used on another.
+    pub carrier: Carrier,
+}
+
+/// What carries a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// A byte stream between neighbours.
+    Stream,
+    /// Routed payloads, which relays pass on.
+    Relays,
+}
+
+impl Carrier {
+    /// What is added to the prologue.
+    pub(super) const fn prologue(self) -> &'static [u8] {
+        match self {
+            Self::Stream => b"",
+            Self::Relays => b"relays",
+        }
+    }
 }
 
 /// Why a handshake ended.

@@ -20,7 +20,7 @@
 //!
 //! use bytes::BytesMut;
 //! use lacewing_core::crypto::{AeadId, RustCrypto};
-//! use lacewing_core::session::{HandshakeConfig, Initiator, Offer, Responder, VersionRange, WireLimits};
+//! use lacewing_core::session::{Carrier, HandshakeConfig, Initiator, Offer, Responder, VersionRange, WireLimits};
 //! use lacewing_core::{Identity, Incarnation};
 //! use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 //!
@@ -33,6 +33,7 @@
 //!         limits: WireLimits { record_bytes_max: 65_535, message_bytes_max: 1 << 24, window_bytes: 1 << 22 },
 //!     },
 //!     crypto: Arc::new(RustCrypto),
+//!     carrier: Carrier::Stream,
 //! };
 //!
 //! let (initiator, message) = Initiator::start(&config, ChaCha20Rng::from_seed([1; 32]));
@@ -58,7 +59,8 @@ mod record;
 mod tests;
 
 pub use handshake::{
-    AwaitFinish, AwaitRequest, AwaitResponse, HandshakeConfig, HandshakeError, Initiator, Refusal, Responder,
+    AwaitFinish, AwaitRequest, AwaitResponse, Carrier, HandshakeConfig, HandshakeError, Initiator, Refusal,
+    Responder,
 };
 pub use noise::{PATTERN_KEYED, PATTERN_OPEN, prologue};
 pub use offer::{Agreed, Answer, Choice, Offer, RefusalNumber, VersionRange, WireLimits, decode_finish};

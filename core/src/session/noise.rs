@@ -43,7 +43,8 @@ pub(super) fn start(config: &HandshakeConfig, role: Role, mut rng: ChaCha20Rng) 
     let mut static_secret = Zeroizing::new([0; 32]);
     rng.fill_bytes(&mut *static_secret);
     let pattern = if config.network_key.is_some() { PATTERN_KEYED } else { PATTERN_OPEN };
-    let prologue = prologue(pattern, &config.network);
+    let mut prologue = prologue(pattern, &config.network);
+    prologue.extend_from_slice(config.carrier.prologue());
     let resolver = Resolver { crypto: Arc::clone(&config.crypto), rng: Cell::new(Some(rng)) };
     let build = || {
         let mut builder = Builder::with_resolver(pattern.parse()?, Box::new(resolver))

@@ -117,6 +117,29 @@ impl Sealer {
         Ok(())
     }
 
+    /// Makes `buffer[..header_len]` the associated data of a record whose plaintext is the rest, and seals it under an explicit
+    /// number, for carriers that may lose records or change their order. No number may be used twice; 0 is taken by the
+    /// proof of identity, and 2^64-1 by rekeying.
+    pub fn seal_numbered(
+        &mut self,
+        number: u64,
+        buffer: &mut BytesMut,
+        header_len: usize,
+    ) -> Result<(), RecordError> {
+        if number == 0 || number == u64::MAX {
+            return Err(RecordError::Exhausted);
+        }
+        let record_len = buffer.len().saturating_sub(header_len) + TAG_LEN;
+        if record_len > RECORD_LEN_MAX {
+            return Err(RecordError::TooLarge(record_len));
+        }
+        let (header, text) = buffer.split_at_mut(header_len);
+        let tag = self.0.key.seal(&nonce_of(number), header, text);
+        buffer.extend_from_slice(&tag);
+        self.0.bytes_under_key += record_len as u64;
+        Ok(())
+    }
+
     /// Goes on to the next key. The peer must do the same with its [`Opener`] after the last record under this one.
     pub fn rekey(&mut self) {
         self.0.rekey();
@@ -166,6 +189,28 @@ impl Opener {
         let (text, tag) = record.split_last_chunk_mut::<TAG_LEN>().ok_or(RecordError::Rejected)?;
         self.0.key.open(&nonce, &prefix, text, tag).map_err(|_| RecordError::Rejected)?;
         self.0.used(record_len);
+        record.truncate(record_len - TAG_LEN);
+        Ok(record)
+    }
+
+    /// Opens a record with an explicit number. Whether the number was seen before is for the caller to know. A record that
+    /// does not open changes nothing: it may have been put in by a stranger.
+    pub fn open_numbered(
+        &mut self,
+        number: u64,
+        header: &[u8],
+        mut record: BytesMut,
+    ) -> Result<BytesMut, RecordError> {
+        let record_len = record.len();
+        if record_len > RECORD_LEN_MAX {
+            return Err(RecordError::TooLarge(record_len));
+        }
+        if number == 0 || number == u64::MAX {
+            return Err(RecordError::Rejected);
+        }
+        let (text, tag) = record.split_last_chunk_mut::<TAG_LEN>().ok_or(RecordError::Rejected)?;
+        self.0.key.open(&nonce_of(number), header, text, tag).map_err(|_| RecordError::Rejected)?;
+        self.0.bytes_under_key += record_len as u64;
         record.truncate(record_len - TAG_LEN);
         Ok(record)
     }

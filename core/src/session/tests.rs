@@ -32,6 +32,7 @@ fn config(key: Option<u8>) -> HandshakeConfig {
         network_key: key.map(|byte| NetworkKey::new([byte; 32])),
         offer: Offer { versions: VersionRange::SUPPORTED, aeads: AeadId::ALL.to_vec(), limits: LIMITS },
         crypto: Arc::new(RustCrypto),
+        carrier: crate::session::Carrier::Stream,
     }
 }
 

@@ -103,6 +103,7 @@ fn handshake(page: &mut String, network_key: Option<[u8; 32]>, aeads: Vec<AeadId
         network_key: network_key.map(NetworkKey::new),
         offer: Offer { versions: VersionRange::SUPPORTED, aeads, limits: LIMITS },
         crypto: Arc::new(RustCrypto),
+        carrier: lacewing_core::session::Carrier::Stream,
     };
     let seeds = [[0x10; 32], [0x20; 32]];
     let [ours, theirs] = seeds.map(secrets);

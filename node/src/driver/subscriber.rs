@@ -108,6 +108,13 @@ impl Core {
             EngineEvent::PeerDown { node, incarnation, reason } => {
                 Event::PeerDown { node, incarnation, reason }
             }
+            EngineEvent::NodeUp { node, incarnation } => Event::NodeUp { node, incarnation },
+            EngineEvent::NodeSuspect { node } => Event::NodeSuspect { node },
+            EngineEvent::NodeRecovered { node } => Event::NodeRecovered { node },
+            EngineEvent::NodeDown { node, incarnation, reason } => {
+                Event::NodeDown { node, incarnation, reason }
+            }
+            EngineEvent::NodeChanged { node } => Event::NodeChanged { node },
             EngineEvent::LinkClosed { link, remote_addr, node, reason } => {
                 Event::LinkClosed { link, remote_addr, node, reason }
             }

@@ -92,9 +92,14 @@ impl World<'_, '_, '_> {
                 }
                 return;
             }
-            Happening::PeerRecovered { .. } | Happening::DialFailed { .. } | Happening::Writable { .. } => {
-                return;
-            }
+            Happening::PeerRecovered { .. }
+            | Happening::DialFailed { .. }
+            | Happening::Writable { .. }
+            | Happening::NodeUp { .. }
+            | Happening::NodeSuspect { .. }
+            | Happening::NodeRecovered { .. }
+            | Happening::NodeDown { .. }
+            | Happening::NodeChanged { .. } => return,
         };
         self.history.push(self.now, node, what);
     }
@@ -115,6 +120,11 @@ impl World<'_, '_, '_> {
             Happening::IncarnationAdopted { incarnation } => (12, incarnation.get(), 0),
             Happening::Superseded { by } => (13, by.get(), 0),
             Happening::Stopped => (14, 0, 0),
+            Happening::NodeUp { incarnation, .. } => (15, incarnation.get(), 0),
+            Happening::NodeSuspect { .. } => (16, 0, 0),
+            Happening::NodeRecovered { .. } => (17, 0, 0),
+            Happening::NodeDown { incarnation, reason, .. } => (18, incarnation.get(), *reason as u64),
+            Happening::NodeChanged { .. } => (19, 0, 0),
         };
         self.chain.add(&[self.now.as_nanos(), node as u64, Tag::Event as u64, kind, number, extent], b"");
         if self.options.trace.is_none() {

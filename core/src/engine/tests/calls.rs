@@ -41,7 +41,7 @@ fn an_unknown_action_is_not_found_at_once() {
 }
 
 #[test]
-fn a_call_to_any_is_local_first_then_asks_the_neighbours_one_after_the_other() {
+fn a_call_to_any_is_local_first_then_goes_to_whoever_is_found() {
     let mut net = Net::new(4);
     for other in 1..4 {
         net.connect(0, other);

@@ -35,6 +35,7 @@ fn handshake() -> HandshakeConfig {
         network_key: Some(NetworkKey::new([7; 32])),
         offer: Offer { versions: VersionRange::SUPPORTED, aeads: AeadId::ALL.to_vec(), limits },
         crypto: Arc::new(RustCrypto),
+        carrier: crate::session::Carrier::Stream,
     }
 }
 

@@ -121,7 +121,7 @@ fn two_links_of_one_dialler_that_the_sides_saw_in_different_order_end_in_one_und
             }
         }
         net.drain();
-        net.wire.make_contiguous().reverse();
+        net.wire.make_contiguous().sort_by_key(|((_, link), _)| core::cmp::Reverse(*link));
         // Calls overlap all the time, so that no link is ever idle; answers come late.
         let mut ops = Vec::new();
         let mut answered = [0, 0];

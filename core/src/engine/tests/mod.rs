@@ -5,6 +5,7 @@ mod chaos;
 mod hostile;
 mod intruder;
 mod links;
+mod mesh;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;

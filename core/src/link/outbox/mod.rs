@@ -1,15 +1,22 @@
 //! What waits to be sent on one link, and in which order it leaves.
 //!
-//! Control frames go first. Messages wait in three lanes (answers, requests, bulk) that take turns by deficit round robin
-//! (Shreedhar and Varghese, 1995), so that the chunks of a large message never hold up small ones, nor starve behind them.
+//! Control frames go first. Messages wait in four lanes (answers, requests, bulk, and what is relayed for others) that take
+//! turns by deficit round robin (Shreedhar and Varghese, 1995), so that the chunks of a large message never hold up small
+//! ones, nor starve behind them.
+
+mod relayed;
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+pub(crate) use self::relayed::Drop;
+use self::relayed::{Flow, Relayed};
 use super::{LinkId, Out};
 use crate::code::{CloseReason, Error};
+use crate::config::Limits;
+use crate::machine::Cx;
 use crate::sequence_map::SequenceMap;
 use crate::time::Instant;
 use crate::wire::body::{self, Credit, Goodbye, ReplyHead, RequestHead};
@@ -25,8 +32,14 @@ const HEAD_LEN_MAX: usize = 40;
 const ERROR_LEN_MAX: usize = Error::MESSAGE_LEN_MAX + Error::DETAIL_LEN_MAX + 64;
 /// Room that a GOODBYE takes at most.
 const GOODBYE_LEN_MAX: usize = 32;
-/// Room for all control frames together.
+/// Room for the small control frames together.
 const CONTROL_LEN_MAX: usize = 256;
+/// Announcements may take this much of a record that has other things to carry.
+const ANNOUNCED_LEN_MAX: usize = 24 * 1024;
+/// Place of the relayed flows among the lanes.
+const RELAYED: usize = 3;
+/// Lanes, with the relayed flows.
+const TURNS: usize = 4;
 
 /// A message of a call.
 #[derive(Debug)]
@@ -97,6 +110,8 @@ pub(super) struct Filling<'a> {
     pub(super) now: Instant,
     pub(super) link: LinkId,
     pub(super) record: &'a mut BytesMut,
+    /// Where its first frame starts.
+    pub(super) begin: usize,
     /// Where the record must end.
     pub(super) end: usize,
     /// The last sequence number that was given to a request, on whatever link.
@@ -126,7 +141,12 @@ impl Filling<'_> {
 #[derive(Debug)]
 pub(super) struct Outbox {
     lanes: [VecDeque<Sending>; 3],
-    deficits: [usize; 3],
+    relayed: Relayed,
+    /// Frames of other machines: routes, directory, questions.
+    announced: VecDeque<(FrameType, Bytes)>,
+    announced_bytes: usize,
+    announced_bytes_max: usize,
+    deficits: [usize; TURNS],
     turn: usize,
     /// Requests that have not left whole, by operation: whether a withdrawal has to search at all.
     requests: SequenceMap<()>,
@@ -141,10 +161,14 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(window: u32) -> Self {
+    pub(super) fn new(window: u32, limits: &Limits) -> Self {
         Self {
             lanes: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
-            deficits: [0; 3],
+            relayed: Relayed::new(limits.relayed_flow_bytes_max, limits.relayed_link_bytes_max),
+            announced: VecDeque::new(),
+            announced_bytes: 0,
+            announced_bytes_max: limits.announced_link_bytes_max,
+            deficits: [0; TURNS],
             turn: 0,
             requests: SequenceMap::new(),
             bulk_replies: SequenceMap::new(),
@@ -168,6 +192,26 @@ impl Outbox {
             Message::Reply { .. } | Message::Error { .. } | Message::Cancel { .. } => {}
         }
         self.lanes[lane as usize].push_back(Sending { message, sent: 0, sequence: 0 });
+    }
+
+    /// Queues a frame of another machine, or drops it where a slow peer has too many already: each of those machines repairs
+    /// what was lost.
+    pub(super) fn push_control(&mut self, cx: &mut Cx<'_>, frame_type: FrameType, body: Bytes) {
+        if self.announced_bytes + body.len() + HEADER_LEN > self.announced_bytes_max {
+            return cx.count("link.announcement_dropped");
+        }
+        self.announced_bytes += body.len() + HEADER_LEN;
+        self.announced.push_back((frame_type, body));
+    }
+
+    /// Queues the body of a ROUTED frame.
+    pub(super) fn push_routed(&mut self, flow: Flow, body: Bytes) -> Result<(), Drop> {
+        self.relayed.push(flow, body)
+    }
+
+    /// Bytes that are relayed for others or for ourselves, and bytes of announcements.
+    pub(super) fn carried_bytes(&self) -> (usize, usize) {
+        (self.relayed.bytes(), self.announced_bytes)
     }
 
     /// Takes what is left of a call out of the queue, and tells the peer of one that has begun to leave, if it is to be
@@ -217,13 +261,15 @@ impl Outbox {
 
     /// Whether no message waits.
     pub(super) fn is_drained(&self) -> bool {
-        self.lanes.iter().all(VecDeque::is_empty)
+        self.lanes.iter().all(VecDeque::is_empty) && self.relayed.is_empty() && self.announced.is_empty()
     }
 
     /// Whether something could be sent now.
     pub(super) fn has_work(&self) -> bool {
         self.keepalive
             || self.grant > 0
+            || !self.announced.is_empty()
+            || !self.relayed.is_empty()
             || self.lanes[Lane::Answers as usize].front().is_some()
             || self.lanes[Lane::Requests as usize].front().is_some_and(|sending| self.fits_window(sending))
             || self.lanes[Lane::Bulk as usize].iter().any(|sending| self.fits_window(sending))
@@ -246,13 +292,14 @@ impl Outbox {
     /// went out.
     pub(super) fn fill(&mut self, to: &mut Filling<'_>) -> Option<CloseReason> {
         self.fill_control(to.record);
+        self.fill_announced(to);
         let mut idle_turns = 0;
-        while idle_turns < self.lanes.len() {
+        while idle_turns < TURNS {
             match self.take_turn(to) {
                 Turn::Wrote => idle_turns = 0,
                 Turn::Nothing => {
                     self.deficits[self.turn] = 0;
-                    self.turn = (self.turn + 1) % self.lanes.len();
+                    self.turn = (self.turn + 1) % TURNS;
                     idle_turns += 1;
                 }
                 Turn::Full => break,
@@ -279,9 +326,58 @@ impl Outbox {
         debug_assert!(record.len() - before <= CONTROL_LEN_MAX, "control frames are small");
     }
 
+    /// Announcements go before messages, which they are about, and leave them most of a record.
+    fn fill_announced(&mut self, to: &mut Filling<'_>) {
+        let start = to.record.len();
+        while let Some((frame_type, body)) = self.announced.front() {
+            let length = HEADER_LEN + body.len();
+            let so_far = to.record.len() - start;
+            let others_wait = self.lanes.iter().any(|lane| !lane.is_empty());
+            if so_far > 0 && (length > to.room() || others_wait && so_far + length > ANNOUNCED_LEN_MAX) {
+                break;
+            }
+            // One that fits no record of this peer would wait for ever.
+            if length <= to.room() {
+                frame(to.record, *frame_type, 0, |out| out.put_slice(body));
+            } else if to.record.len() > to.begin {
+                break;
+            }
+            self.announced_bytes -= length;
+            self.announced.pop_front();
+        }
+    }
+
+    /// Lets the flows that are relayed send one frame.
+    fn take_relayed_turn(&mut self, to: &mut Filling<'_>) -> Turn {
+        if self.relayed.is_empty() {
+            return Turn::Nothing;
+        }
+        if self.deficits[RELAYED] == 0 {
+            self.deficits[RELAYED] = QUANTUM;
+        }
+        let is_fresh = to.record.len() == to.begin;
+        let Some(body) = self.relayed.pop(to.room().saturating_sub(HEADER_LEN)) else {
+            if is_fresh {
+                // It fits no record of this peer.
+                let _ = self.relayed.pop(usize::MAX);
+            }
+            return Turn::Full;
+        };
+        frame(to.record, FrameType::Routed, 0, |out| out.put_slice(&body));
+        self.deficits[RELAYED] = self.deficits[RELAYED].saturating_sub(body.len());
+        if self.deficits[RELAYED] == 0 {
+            self.turn = 0;
+        }
+        Turn::Wrote
+    }
+
     /// Lets the lane whose turn it is write one frame, if its deficit allows.
     fn take_turn(&mut self, to: &mut Filling<'_>) -> Turn {
-        let alone = self.lanes.iter().enumerate().all(|(other, lane)| other == self.turn || lane.is_empty());
+        if self.turn == RELAYED {
+            return self.take_relayed_turn(to);
+        }
+        let alone = self.relayed.is_empty()
+            && self.lanes.iter().enumerate().all(|(other, lane)| other == self.turn || lane.is_empty());
         if !self.rotate_to_sendable() {
             return Turn::Nothing;
         }
@@ -298,7 +394,7 @@ impl Outbox {
         let turn = self.turn;
         self.deficits[turn] = self.deficits[turn].saturating_sub(written);
         if self.deficits[turn] == 0 {
-            self.turn = (turn + 1) % self.lanes.len();
+            self.turn = (turn + 1) % TURNS;
         }
         Turn::Wrote
     }

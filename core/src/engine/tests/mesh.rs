@@ -1,0 +1,269 @@
+//! More than neighbours: calls through relays, nodes that come and go, actions that are found.
+
+use core::time::Duration;
+use std::format;
+use std::vec::Vec;
+
+use super::{Net, config};
+use crate::engine::{Call, DownReason, Event, NodeStatus, OpId, Payload, Target};
+use crate::{Code, Error, Kind};
+
+impl Net {
+    /// Nodes joined by these links, once everybody knows everybody.
+    fn mesh(nodes: usize, links: &[(usize, usize)]) -> Self {
+        let mut net = Self::new(nodes);
+        for (a, b) in links {
+            net.connect(*a, *b);
+        }
+        net.run_until("everybody knows everybody", |net| {
+            (0..nodes).all(|node| {
+                let known = net.node(node).nodes();
+                known.len() == nodes && known.iter().all(|info| info.status == NodeStatus::Up)
+            })
+        });
+        net
+    }
+
+    fn line(nodes: usize) -> Self {
+        let links: Vec<_> = (1..nodes).map(|node| (node - 1, node)).collect();
+        Self::mesh(nodes, &links)
+    }
+
+    fn ring(nodes: usize) -> Self {
+        let links: Vec<_> = (0..nodes).map(|node| (node, (node + 1) % nodes)).collect();
+        Self::mesh(nodes, &links)
+    }
+
+    fn call_any(&mut self, from: usize, action: &str) -> Result<OpId, Error> {
+        let (now, payload) = (self.now, Payload::from("to any"));
+        self.node(from).call(now, Call { target: Target::Any, action, payload, timeout: None })
+    }
+
+    fn status(&mut self, of: usize, at: usize) -> Option<NodeStatus> {
+        let id = self.id(of);
+        self.node(at).node_status(&id)
+    }
+
+    fn has_event(&self, at: usize, is_it: impl Fn(&Event) -> bool) -> bool {
+        self.events[at].iter().any(is_it)
+    }
+}
+
+#[test]
+fn the_ends_of_a_line_call_each_other_through_relays() {
+    let mut net = Net::line(5);
+    for (from, to) in [(0, 4), (4, 0), (1, 3)] {
+        let op = net.call(from, to, "echo", format!("from {from} to {to}")).unwrap();
+        assert_eq!(net.wait_for(from, op).unwrap().data, format!("from {from} to {to}"));
+    }
+    net.run_for(Duration::from_secs(1));
+    net.assert_quiet();
+}
+
+#[test]
+fn a_large_call_goes_through_relays_whole() {
+    let mut net = Net::line(4);
+    let data: Vec<u8> = (0..3_000_000u32).map(|i| (i % 251) as u8).collect();
+    let op = net.call(0, 3, "echo", data.clone()).unwrap();
+    assert!(net.wait_for(0, op).unwrap().data == data, "the echo differs");
+    net.run_for(Duration::from_secs(1));
+    net.assert_quiet();
+}
+
+#[test]
+fn c1_a_diamond_runs_the_handler_once() {
+    let mut net = Net::mesh(4, &[(0, 1), (0, 2), (1, 3), (2, 3)]);
+    net.echo = false;
+    let op = net.call(0, 3, "echo", "once").unwrap();
+    net.run_until("the handler has it", |net| !net.requests(3).is_empty());
+    net.run_for(Duration::from_secs(1));
+    let requests = net.requests(3);
+    assert_eq!(requests.len(), 1);
+    net.reply(3, requests[0].0, Ok("done".into()));
+    assert_eq!(net.wait_for(0, op).unwrap().data, "done");
+}
+
+#[test]
+fn c2_an_unknown_action_in_a_mesh_of_six_is_not_found_at_once() {
+    let links: Vec<_> = (0..6).flat_map(|a| (a + 1..6).map(move |b| (a, b))).collect();
+    let mut net = Net::mesh(6, &links);
+    let asked_at = net.now;
+    let op = net.call_any(0, "nobody/has/this").unwrap();
+    let error = net.wait_for(0, op).unwrap_err();
+    assert_eq!((error.code(), error.maybe_executed()), (Code::NotFound, false));
+    assert!(net.now - asked_at < Duration::from_millis(100), "it took {:?}", net.now - asked_at);
+}
+
+#[test]
+fn c4_a_relay_that_dies_in_the_middle_of_a_call_fails_it_long_before_the_deadline() {
+    let mut net = Net::line(3);
+    net.echo = false;
+    let target = Target::Node(net.id(2));
+    let (now, timeout) = (net.now, Some(Duration::from_secs(50)));
+    let call = Call { target, action: "echo", payload: "x".into(), timeout };
+    let op = net.node(0).call(now, call).unwrap();
+    net.run_until("the handler has it", |net| !net.requests(2).is_empty());
+    let died_at = net.now;
+    net.kill(1, true);
+    let error = net.wait_for(0, op).unwrap_err();
+    assert_eq!((error.code(), error.kind()), (Code::Unavailable, Some(Kind::Unreachable)));
+    assert!(error.maybe_executed());
+    assert!(net.now - died_at < Duration::from_secs(3), "it took {:?}", net.now - died_at);
+}
+
+#[test]
+fn a_call_outlives_its_relay_where_there_is_another_way() {
+    let mut net = Net::ring(4);
+    net.echo = false;
+    let op = net.call(0, 2, "echo", "x").unwrap();
+    net.run_until("the handler has it", |net| !net.requests(2).is_empty());
+    let id = net.id(2);
+    let relay = net.node(0).route(&id).unwrap().next_hop;
+    let relay = (0..4).find(|node| net.id(*node) == relay).unwrap();
+    net.kill(relay, true);
+    let request = net.requests(2)[0].0;
+    net.reply(2, request, Ok("by the other way".into()));
+    assert_eq!(net.wait_for(0, op).unwrap().data, "by the other way");
+    assert_eq!(net.requests(2).len(), 1);
+}
+
+#[test]
+fn c5_an_action_that_is_added_later_is_called_without_asking_around() {
+    let mut net = Net::line(4);
+    let now = net.now;
+    net.node(3).serve(now, "late/arrival").unwrap();
+    net.run_until("the far end has heard of it", |net| !net.node(0).providers("late/arrival").is_empty());
+    let op = net.call_any(0, "late/arrival").unwrap();
+    net.run_until("the handler has it", |net| !net.requests(3).is_empty());
+    let request = net.requests(3)[0].0;
+    net.reply(3, request, Ok("here".into()));
+    assert_eq!(net.wait_for(0, op).unwrap().data, "here");
+    assert_eq!(net.counter(0, "discovery.asked"), 0);
+    // And taking it back is heard too.
+    let now = net.now;
+    assert!(net.node(3).unserve(now, "late/arrival"));
+    net.run_until("nobody offers it", |net| net.node(0).providers("late/arrival").is_empty());
+}
+
+#[test]
+fn a_paused_action_refuses_calls_and_is_passed_over() {
+    let mut net = Net::line(3);
+    let now = net.now;
+    net.node(2).set_action_state(now, "echo", crate::engine::ProviderState::Paused).unwrap();
+    net.run_until("it is known", |net| {
+        let id = net.id(2);
+        net.node(0).providers("echo").iter().any(|(node, entry)| *node == id && !entry.state.takes_calls())
+    });
+    let op = net.call(0, 2, "echo", "x").unwrap();
+    let error = net.wait_for(0, op).unwrap_err();
+    assert_eq!((error.kind(), error.maybe_executed()), (Some(Kind::NotRunning), false));
+    let now = net.now;
+    net.node(2).set_action_state(now, "echo", crate::engine::ProviderState::Running).unwrap();
+    let op = net.call(0, 2, "echo", "x").unwrap();
+    net.wait_for(0, op).unwrap();
+}
+
+#[test]
+fn a_node_that_dies_is_down_for_those_who_never_had_a_link_to_it() {
+    let mut net = Net::line(4);
+    net.kill(3, false);
+    net.run_until("the far end knows", |net| net.status(3, 0) == Some(NodeStatus::Down));
+    assert!(net.has_event(0, |event| matches!(event, Event::NodeSuspect { .. })));
+    let error = net.call(0, 3, "echo", "x").unwrap_err();
+    assert_eq!(error.kind(), Some(Kind::Unreachable));
+    let op = net.call_any(0, "only/there").unwrap();
+    assert!(net.wait_for(0, op).is_err());
+}
+
+#[test]
+fn a_node_that_leaves_is_down_at_once_and_gracefully() {
+    let mut net = Net::line(4);
+    let (now, id) = (net.now, net.id(3));
+    net.node(3).shutdown(now, now + Duration::from_secs(5));
+    net.run_until("the far end knows", |net| net.status(3, 0) == Some(NodeStatus::Down));
+    let is_it = |event: &Event| matches!(event, Event::NodeDown { node, reason: DownReason::Graceful, .. } if *node == id);
+    for at in 0..3 {
+        assert!(net.has_event(at, is_it), "node {at}: {:?}", net.events[at]);
+    }
+    assert!(net.now - now < Duration::from_secs(1));
+}
+
+#[test]
+fn a_lost_link_takes_nobody_down_while_another_path_leads_there() {
+    let mut net = Net::ring(3);
+    net.cut(0, 1);
+    net.run_for(Duration::from_secs(20));
+    for at in 0..3 {
+        assert!(
+            !net.has_event(at, |event| matches!(event, Event::NodeDown { .. } | Event::NodeSuspect { .. }))
+        );
+    }
+}
+
+#[test]
+fn a_node_that_lives_anew_is_another_node_to_those_far_away() {
+    let mut net = Net::line(4);
+    net.echo = false;
+    let op = net.call(0, 3, "echo", "x").unwrap();
+    net.run_until("the handler has it", |net| !net.requests(3).is_empty());
+    net.kill(3, true);
+    net.start(3, 2, config(3));
+    net.connect(3, 2);
+    let error = net.wait_for(0, op).unwrap_err();
+    assert!(error.maybe_executed());
+    net.run_until("its new life is known", |net| {
+        let id = net.id(3);
+        net.node(0).nodes().iter().any(|info| info.node == id && info.incarnation.get() == 2)
+    });
+    let op = net.call(0, 3, "echo", "again").unwrap();
+    net.run_until("the handler has it", |net| net.requests(3).len() == 2);
+    let request = net.requests(3)[1].0;
+    net.reply(3, request, Ok("anew".into()));
+    assert_eq!(net.wait_for(0, op).unwrap().data, "anew");
+}
+
+#[test]
+fn a_tunnel_gives_way_to_a_link() {
+    let mut net = Net::line(3);
+    let op = net.call(0, 2, "echo", "far").unwrap();
+    net.wait_for(0, op).unwrap();
+    net.connect(0, 2);
+    net.run_until("they are neighbours", |net| net.node(0).peers().len() == 2);
+    let op = net.call(0, 2, "echo", "near").unwrap();
+    net.wait_for(0, op).unwrap();
+    net.run_for(Duration::from_secs(10));
+    let tunnels = net.node(0).gauges().into_iter().find(|gauge| gauge.name == "link.tunnels").unwrap();
+    assert_eq!(tunnels.value, 0);
+    // And the other way round.
+    net.cut(0, 2);
+    let now = net.now;
+    net.node(0).disconnect(now, &super::address(2));
+    net.run_for(Duration::from_millis(100));
+    let op = net.call(0, 2, "echo", "far again").unwrap();
+    net.wait_for(0, op).unwrap();
+}
+
+#[test]
+fn a_tunnel_that_nobody_uses_ends() {
+    let mut net = Net::line(3);
+    let op = net.call(0, 2, "echo", "far").unwrap();
+    net.wait_for(0, op).unwrap();
+    net.run_for(Duration::from_secs(180));
+    for node in [0, 2] {
+        let tunnels = net.node(node).gauges().into_iter().find(|gauge| gauge.name == "link.tunnels").unwrap();
+        assert_eq!(tunnels.value, 0, "node {node}");
+    }
+    let op = net.call(0, 2, "echo", "far").unwrap();
+    net.wait_for(0, op).unwrap();
+}
+
+#[test]
+fn nine_links_are_too_many() {
+    let links: Vec<_> = (1..10).map(|node| (node - 1, node)).collect();
+    let mut net = Net::mesh(10, &links);
+    let op = net.call(0, 8, "echo", "eight links").unwrap();
+    net.wait_for(0, op).unwrap();
+    let error = net.call(0, 9, "echo", "nine links").unwrap_err();
+    assert_eq!(error.kind(), Some(Kind::Unreachable));
+    assert!(error.message().contains("9 links away"), "{error}");
+}

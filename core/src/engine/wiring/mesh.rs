@@ -1,0 +1,191 @@
+//! What routing, directory and discovery give: paths, what nodes say of themselves, and answers to questions.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::code::{CloseReason, Code, Error, Kind};
+use crate::delivery;
+use crate::directory;
+use crate::discovery::{self, Outcome, QueryId};
+use crate::engine::{Engine, Event};
+use crate::identity::NodeId;
+use crate::link;
+use crate::machine::Cx;
+use crate::membership;
+use crate::routing::{self, Broken, Class};
+use crate::time::Instant;
+use crate::wire::body::{ProbeAnswer, TUNNEL_HEADER_LEN, TunnelHeader, TunnelKind};
+use crate::wire::path::ActionPath;
+
+/// What relays may know of a payload.
+pub(super) fn class_of(kind: TunnelKind) -> Class {
+    match kind {
+        TunnelKind::Greeting => Class::Greeting,
+        TunnelKind::Record => Class::Data,
+        TunnelKind::Ack | TunnelKind::Reset => Class::Control,
+        TunnelKind::Probe | TunnelKind::ProbeAnswer => Class::Probe,
+    }
+}
+
+impl Engine {
+    pub(super) fn route_routing(&mut self, out: routing::Out) {
+        match out {
+            routing::Out::Transmit { link, frame_type, body } => {
+                self.tell_links(link::In::Control { link, frame_type, body });
+            }
+            routing::Out::Forward { link, source, destination, body } => {
+                if source != self.node_id {
+                    self.trace.relayed(&body);
+                }
+                self.tell_links(link::In::Forward { link, source, destination, body });
+            }
+            routing::Out::Deliver { source, payload, .. } => self.deliver(source, payload),
+            routing::Out::Reachable { node, .. } => self.tell_membership(membership::In::Reachable { node }),
+            routing::Out::Unreachable { node } => {
+                self.tell_membership(membership::In::Unreachable { node });
+            }
+            routing::Out::PathChanged { node } => self.tell_links(link::In::DoubtPath { peer: node }),
+            routing::Out::PathBroken { destination, reason } => match reason {
+                // A longer wait does not make the path shorter.
+                Broken::HopLimit => self.give_up_path(destination),
+                Broken::LinkLost | Broken::QueueFull | Broken::Budget | Broken::NoRoute => {
+                    self.tell_links(link::In::DoubtPath { peer: destination });
+                }
+            },
+            routing::Out::Violation { link, reason } => self.violation(link, reason),
+        }
+    }
+
+    /// A payload for this node.
+    fn deliver(&mut self, source: NodeId, payload: bytes::Bytes) {
+        match TunnelHeader::decode(&payload) {
+            Ok(TunnelHeader { kind: TunnelKind::Probe, tunnel: nonce, .. }) => {
+                self.tell_membership(membership::In::Probe { asker: source, nonce });
+            }
+            Ok(TunnelHeader { kind: TunnelKind::ProbeAnswer, tunnel: nonce, .. }) => {
+                if let Ok(answer) = ProbeAnswer::decode(&payload[TUNNEL_HEADER_LEN..]) {
+                    self.tell_membership(membership::In::ProbeAnswer { node: source, nonce, answer });
+                }
+            }
+            Ok(TunnelHeader { .. }) | Err(_) => self.tell_links(link::In::Routed { source, payload }),
+        }
+    }
+
+    pub(super) fn route_directory(&mut self, out: directory::Out) {
+        match out {
+            directory::Out::Transmit { link, frame_type, body } => {
+                self.tell_links(link::In::Control { link, frame_type, body });
+            }
+            directory::Out::Changed { node } => {
+                // Nobody says for which paths, so whatever was not found may be there now.
+                self.tell_discovery(discovery::In::DirectoryChanged { paths: None });
+                if self.directory.describe(self.now, &node).is_some_and(|said| said.label.is_none()) {
+                    self.tell_membership(membership::In::Left { node });
+                }
+                self.event(Event::NodeChanged { node });
+            }
+            directory::Out::Learned { node, incarnation, .. } => {
+                let (reason, older_than) = (CloseReason::Superseded, Some(incarnation));
+                self.tell_links(link::In::CloseTunnels { peer: node, reason, older_than });
+                self.tell_membership(membership::In::Learned { node, incarnation });
+            }
+            directory::Out::Superseded { by } => {
+                self.tell_membership(membership::In::Overtaken { incarnation: by });
+            }
+            directory::Out::Violation { link, reason } => self.violation(link, reason),
+        }
+    }
+
+    pub(super) fn route_discovery(&mut self, out: discovery::Out) {
+        match out {
+            discovery::Out::Transmit { link, frame_type, body } => {
+                self.tell_links(link::In::Control { link, frame_type, body });
+            }
+            discovery::Out::Resolve { probe, path } => {
+                let providers = self.directory.providers(path.as_str());
+                let running = providers.iter().find(|provider| provider.entry.state.takes_calls());
+                let answer = running.map(|found| found.node).and_then(|node| {
+                    let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
+                    self.directory.proof(&mut cx, &node, path.as_str())
+                });
+                self.tell_discovery(discovery::In::Resolved { probe, answer });
+            }
+            discovery::Out::Check { check, path, proof } => {
+                let node = self.check_proof(&proof, &path);
+                self.tell_discovery(discovery::In::Checked { check, valid: node.is_some(), node });
+            }
+            discovery::Out::Answer { query, outcome } => self.answered(query, outcome),
+            discovery::Out::Violation { link, reason } => self.violation(link, reason),
+        }
+    }
+
+    /// Whose proof this is, if it proves that its owner serves the path and takes calls.
+    fn check_proof(&self, proof: &[u8], path: &ActionPath) -> Option<NodeId> {
+        let proved = directory::check_proof(proof, path.as_str(), &*self.config.crypto).ok()?;
+        proved.entry.state.takes_calls().then_some(proved.node)
+    }
+
+    /// A call to a node that is no neighbour waits for a session.
+    pub(super) fn open_tunnel(&mut self, node: NodeId) {
+        if let Err(error) = self.check_path(&node) {
+            return self.tell_delivery(delivery::In::NoPath { node, error });
+        }
+        self.tell_links(link::In::OpenTunnel { peer: node });
+    }
+
+    /// Whether payloads can get to a node at all.
+    pub(in crate::engine) fn check_path(&self, node: &NodeId) -> Result<(), Error> {
+        let limit = self.config.limits.hops_max;
+        if self.membership.is_leaving(node) {
+            let text = alloc::format!("node {} is leaving", node.short());
+            return Err(Error::of_kind(Kind::Unreachable, text));
+        }
+        match self.routing.route(node).map(|route| route.hops) {
+            None => {
+                let text = alloc::format!("no path leads to node {}", node.short());
+                Err(Error::of_kind(Kind::Unreachable, text))
+            }
+            Some(hops) if hops > limit => {
+                let text = alloc::format!("node {} is {hops} links away, the limit is {limit}", node.short());
+                Err(Error::of_kind(Kind::Unreachable, text))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Nobody is known to serve an action: asks the mesh.
+    pub(super) fn seek(&mut self, action: Arc<ActionPath>, deadline: Instant) {
+        self.last_query += 1;
+        let query = QueryId(self.last_query);
+        self.queries.insert(query.0, action.clone());
+        self.tell_discovery(discovery::In::Ask { query, path: action, deadline, gather: None });
+    }
+
+    pub(super) fn stop_seeking(&mut self, action: &Arc<ActionPath>) {
+        let query = self.queries.iter().find(|(_, asked)| *asked == action).map(|(query, _)| *query);
+        if let Some(query) = query {
+            self.queries.remove(&query);
+            self.tell_discovery(discovery::In::Abandon { query: QueryId(query) });
+        }
+    }
+
+    fn answered(&mut self, query: QueryId, outcome: Outcome) {
+        let Some(action) = self.queries.remove(&query.0) else { return };
+        let outcome = match outcome {
+            Outcome::Found(proofs) => {
+                let nodes: Vec<NodeId> =
+                    proofs.iter().filter_map(|proof| self.check_proof(proof, &action)).collect();
+                Ok(nodes)
+            }
+            Outcome::NotFound => {
+                let text = alloc::format!("no node within reach serves {}", action.as_str());
+                Err(Error::new(Code::NotFound, text))
+            }
+            Outcome::Incomplete => {
+                let text = alloc::format!("not every node could be asked who serves {}", action.as_str());
+                Err(Error::of_kind(Kind::Unreachable, text))
+            }
+        };
+        self.tell_delivery(delivery::In::Sought { action, outcome });
+    }
+}

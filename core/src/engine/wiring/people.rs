@@ -1,0 +1,145 @@
+//! What membership gives: who is there and who is not.
+
+use crate::code::{CloseReason, Error, Kind};
+use crate::delivery;
+use crate::directory;
+use crate::discovery;
+use crate::engine::{Caller, Engine, Event, Output};
+use crate::identity::NodeId;
+use crate::link::{self, LinkId};
+use crate::membership;
+use crate::routing;
+
+/// Neighbours that are asked to pass a probe on.
+const PROBE_PATHS_MAX: usize = 3;
+
+impl Engine {
+    pub(super) fn route_membership(&mut self, out: membership::Out) {
+        match out {
+            membership::Out::Dial { dial, addr } => self.outputs.push_back(Output::Dial { dial, addr }),
+            membership::Out::Accept { link, dialled, remote_addr } => {
+                self.tell_links(link::In::Open { link, dialled, remote_addr });
+            }
+            membership::Out::Discard { link } => {
+                self.outputs.push_back(Output::Close { link, reason: CloseReason::LocalClose });
+            }
+            membership::Out::Close { link, reason, stale } => {
+                self.tell_links(link::In::Close { link, reason, stale });
+                // What membership says next may be that the node is down: its calls have failed by then.
+                self.tell_delivery(delivery::In::LinkLost { link, reason });
+            }
+            membership::Out::Goodbye { link, reason } => self.tell_links(link::In::Goodbye { link, reason }),
+            membership::Out::Poke { link } => self.tell_links(link::In::Poke { link }),
+            membership::Out::Bind { link, node, incarnation, message_bytes_max } => {
+                let peer = Caller { node, incarnation };
+                self.tell_delivery(delivery::In::Bind { link, peer, message_bytes_max });
+            }
+            membership::Out::Prefer { node, link } => {
+                self.neighbour_link(node, Some(link).filter(|link| !link.is_tunnel()));
+                self.tell_delivery(delivery::In::Prefer { node, link });
+            }
+            membership::Out::Unprefer { node, link } => {
+                self.tell_delivery(delivery::In::Unprefer { node, link });
+            }
+            membership::Out::Unlist { node } => self.tell_delivery(delivery::In::Unlist { node }),
+            membership::Out::Retire { link } => self.tell_delivery(delivery::In::Retire { link }),
+            membership::Out::PeerUp(info) => self.event(Event::PeerUp(info)),
+            membership::Out::PeerSuspect { node } => self.event(Event::PeerSuspect { node }),
+            membership::Out::PeerRecovered { node } => self.event(Event::PeerRecovered { node }),
+            membership::Out::PeerDown { node, incarnation, reason } => {
+                self.event(Event::PeerDown { node, incarnation, reason });
+                self.neighbour_lost(node);
+            }
+            membership::Out::NodeUp { node, incarnation } => self.node_up(node, incarnation),
+            membership::Out::NodeSuspect { node } => self.event(Event::NodeSuspect { node }),
+            membership::Out::NodeRecovered { node } => self.event(Event::NodeRecovered { node }),
+            membership::Out::NodeDown { node, incarnation, reason } => {
+                self.node_down(node);
+                self.event(Event::NodeDown { node, incarnation, reason });
+            }
+            membership::Out::Forget { node } => self.tell_directory(directory::In::Forget { node }),
+            membership::Out::GiveUpPath { node } => self.give_up_path(node),
+            membership::Out::Probe { node, payload } => {
+                for link in self.routing.alternatives(&node).into_iter().take(PROBE_PATHS_MAX) {
+                    let (class, payload) = (routing::Class::Probe, payload.clone());
+                    self.tell_routing(routing::In::SendVia { link, destination: node, class, payload });
+                }
+            }
+            membership::Out::AnswerProbe { node, payload } => {
+                let class = routing::Class::Probe;
+                self.tell_routing(routing::In::Send { destination: node, class, payload });
+            }
+            membership::Out::DialFailed { addr, reason, retry_at } => {
+                self.event(Event::DialFailed { addr, reason, retry_at });
+            }
+            membership::Out::Reincarnate { incarnation } => {
+                self.tell_links(link::In::Reincarnate { incarnation });
+                self.tell_delivery(delivery::In::Reincarnated { incarnation });
+                self.tell_routing(routing::In::Reincarnated { incarnation });
+                self.tell_directory(directory::In::Reincarnated { incarnation });
+                self.event(Event::IncarnationAdopted { incarnation });
+            }
+            membership::Out::Superseded { by } => self.event(Event::Superseded { by }),
+        }
+    }
+
+    /// The machines of the mesh know one link to each neighbour: this one, from now on. A tunnel is none.
+    fn neighbour_link(&mut self, node: NodeId, link: Option<LinkId>) {
+        let Some(link) = link else { return };
+        if self.neighbour_links.get(&node) == Some(&link) {
+            return;
+        }
+        self.neighbour_lost(node);
+        self.neighbour_links.insert(node, link);
+        self.tell_routing(routing::In::LinkUp { link, peer: node });
+        self.tell_directory(directory::In::LinkUp { link, peer: node });
+        self.tell_discovery(discovery::In::LinkUp { link, peer: node });
+    }
+
+    fn neighbour_lost(&mut self, node: NodeId) {
+        if let Some(link) = self.neighbour_links.remove(&node) {
+            self.tell_routing(routing::In::LinkDown { link });
+            self.tell_directory(directory::In::LinkDown { link });
+            self.tell_discovery(discovery::In::LinkDown { link });
+        }
+    }
+
+    fn node_up(&mut self, node: NodeId, incarnation: crate::identity::Incarnation) {
+        self.tell_directory(directory::In::Show { node });
+        self.event(Event::NodeUp { node, incarnation });
+    }
+
+    /// A node is down: one step, in this order. Its entries are hidden; what waits for it fails; then it is told.
+    fn node_down(&mut self, node: NodeId) {
+        self.tell_directory(directory::In::Hide { node });
+        self.give_up_path(node);
+    }
+
+    /// Nothing leads to a node: its sessions end, and what waits for one fails.
+    pub(super) fn give_up_path(&mut self, node: NodeId) {
+        let reason = CloseReason::Unreachable;
+        for link in self.links.tunnels_to(node) {
+            self.tell_delivery(delivery::In::LinkLost { link, reason });
+        }
+        self.tell_links(link::In::CloseTunnels { peer: node, reason, older_than: None });
+        let text = alloc::format!("no path leads to node {}", node.short());
+        let error = Error::of_kind(Kind::Unreachable, text);
+        self.tell_delivery(delivery::In::NoPath { node, error });
+        self.settle_delivery();
+    }
+
+    /// A tunnel is over.
+    pub(super) fn tunnel_closed(&mut self, link: LinkId, peer: NodeId, proved: bool, reason: CloseReason) {
+        *self.closed.entry(reason).or_insert(0) += 1;
+        if proved {
+            self.tell_delivery(delivery::In::LinkLost { link, reason });
+            return self.tell_membership(membership::In::TunnelClosed { link });
+        }
+        // Another one may be on its way, or a link have come up in the meantime.
+        if !self.links.is_opening_tunnel(peer) {
+            let text = alloc::format!("no session to node {}: {}", peer.short(), reason.text());
+            let error = Error::of_kind(Kind::Unreachable, text);
+            self.tell_delivery(delivery::In::NoPath { node: peer, error });
+        }
+    }
+}
