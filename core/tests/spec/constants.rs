@@ -8,6 +8,7 @@ use lacewing_core::code::Error;
 use lacewing_core::config::NetworkName;
 use lacewing_core::crypto::{AeadId, TAG_LEN};
 use lacewing_core::identity::{NodeId, SignedIncarnation};
+use lacewing_core::predicate;
 use lacewing_core::session::{
     IdentityProof, Offer, PATTERN_KEYED, PATTERN_OPEN, RefusalNumber, Sealer, VersionRange, WireLimits,
 };
@@ -18,7 +19,7 @@ use lacewing_core::wire::frame::{
     BODY_LEN_MAX, CHUNK_LEN_MAX, FrameType, HANDSHAKE_LEN_MAX, HEADER_LEN, MORE, RECORD_LEN_MAX,
 };
 use lacewing_core::wire::framing::PREFIX_LEN;
-use lacewing_core::wire::path::ActionPath;
+use lacewing_core::wire::path::{ActionPath, PathPattern};
 use lacewing_core::wire::payload::Codec;
 use lacewing_core::{Address, Limits, NodeLabel, Timing};
 
@@ -144,6 +145,20 @@ fn texts(page: &mut String) {
     row(page, "address in a HELLO", format!("at most {}", bytes(Address::HOST_LEN_MAX + 8)));
     row(page, "action path", format!("1 to {}", bytes(ActionPath::LEN_MAX)));
     row(page, "segments of an action path", format!("1 to {}", ActionPath::SEGMENTS_MAX));
+    row(page, "path pattern, its network included", format!("1 to {}", bytes(PathPattern::LEN_MAX)));
+    row(page, "segments of a path pattern", format!("1 to {}", PathPattern::SEGMENTS_MAX));
+    row(
+        page,
+        "JSON, CBOR or text form of a predicate",
+        format!("at most {}", bytes(predicate::FORM_LEN_MAX)),
+    );
+    row(page, "nodes of a predicate", format!("1 to {}", grouped(predicate::NODES_MAX as u64)));
+    row(
+        page,
+        "references to children in a predicate",
+        format!("at most {}", grouped(predicate::CHILDREN_MAX as u64)),
+    );
+    row(page, "JSON of a predicate's trace", format!("at most {}", bytes(predicate::TRACE_JSON_LEN_MAX)));
     row(page, "message of an error", format!("at most {}", bytes(Error::MESSAGE_LEN_MAX)));
     row(page, "detail of an error", format!("at most {}", bytes(Error::DETAIL_LEN_MAX)));
 }

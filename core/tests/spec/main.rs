@@ -8,6 +8,7 @@ mod hex;
 mod links;
 mod noise;
 mod pages;
+mod predicates;
 
 use std::fs;
 use std::path::PathBuf;
