@@ -121,7 +121,6 @@ impl Trace for NoTrace {}
 /// Each machine draws from its own stream of the seed, so that a new draw in one shifts no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
-#[expect(dead_code, reason = "machines that are being built take theirs")]
 pub(crate) enum RandomDomain {
     Membership = 1,
     Routing = 2,

@@ -26,6 +26,8 @@ const CALLED_MAX: usize = 1_024;
 pub(super) struct PendingCall {
     pub(super) action: Arc<ActionPath>,
     pub(super) deadline: Instant,
+    /// When it was sent to where it is now.
+    pub(super) sent_at: Instant,
     pub(super) route: Route,
     /// Its number on the link, once its first byte is on its way.
     sequence: Option<u64>,
@@ -44,6 +46,7 @@ impl PendingCall {
         Self {
             action,
             deadline,
+            sent_at: Instant::ZERO,
             route,
             sequence: None,
             is_bulk: false,
@@ -164,12 +167,13 @@ impl Delivery {
             call.others = others.iter().copied().collect();
         }
         self.add_call(op, call);
-        self.send_request(link, op, action, payload, deadline);
+        self.send_request(cx.now, link, op, action, payload, deadline);
         Ok(op)
     }
 
     pub(super) fn send_request(
         &mut self,
+        now: Instant,
         link: LinkId,
         op: OpId,
         action: Arc<ActionPath>,
@@ -182,6 +186,7 @@ impl Delivery {
         let message = Message::Request { op: op.0, action, deadline, payload };
         if let Some(call) = self.calls.get_mut(op.0) {
             call.is_bulk = message.is_bulk();
+            call.sent_at = now;
         }
         self.send(link, message);
     }
@@ -266,6 +271,9 @@ impl Delivery {
     pub(super) fn complete(&mut self, cx: &mut Cx<'_>, op: OpId, result: Result<Payload, Error>) {
         let Some(call) = self.calls.remove(op.0) else { return };
         self.leave_route(cx, &call);
+        if self.measures_latency {
+            self.measure(cx.now, &call, result.as_ref());
+        }
         if injected!(cx, "double-outcome") && op.0.is_multiple_of(64) {
             self.out.push_back(Out::CallDone { op, result: result.clone() });
         }
@@ -274,6 +282,18 @@ impl Delivery {
         }
         let calls = &self.calls;
         self.call_deadlines.tidy(calls.len(), |key| calls.contains(key));
+    }
+
+    /// Notes how fast a node has answered, or that it did not.
+    fn measure(&mut self, now: Instant, call: &PendingCall, result: Result<&Payload, &Error>) {
+        let Route::Link(_, node) = call.route else { return };
+        match result.map_err(Error::code) {
+            Ok(_) => self.selection.answered(node, now - call.sent_at),
+            Err(Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Internal) => {
+                self.selection.failed(node);
+            }
+            Err(_) => {}
+        }
     }
 
     /// Takes a call off the books of where it went.

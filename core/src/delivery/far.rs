@@ -81,7 +81,7 @@ impl Delivery {
         {
             call.held = None;
         }
-        self.send_request(link, op, action, payload, deadline);
+        self.send_request(cx.now, link, op, action, payload, deadline);
     }
 
     /// Turns out that this node serves the action itself.

@@ -7,6 +7,7 @@ mod deadlines;
 mod dedup;
 mod far;
 mod reassembly;
+pub mod selector;
 mod serve;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,10 +17,12 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
+use rand_chacha::ChaCha8Rng;
 
 use self::call::PendingCall;
 use self::deadlines::Deadlines;
 use self::dedup::DedupWindow;
+use self::selector::{Candidate, SelectionState, Selector};
 pub use self::serve::ServeError;
 use self::serve::{Inbound, ServedRequest};
 use crate::code::{CloseReason, Error};
@@ -42,13 +45,16 @@ pub struct OpId(pub u64);
 pub struct RequestId(pub u64);
 
 /// Whom a call is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// This node if it serves the action, else the nearest that does. Where the directory knows of none, the mesh is asked:
     /// `NotFound` if certainly nobody serves it, `Unavailable` if that could not be found out.
     Any,
     /// This node and no other, however many links away.
     Node(NodeId),
+    /// Whoever the selector chooses among those that are known to serve the action and can be reached. If that one certainly
+    /// did not execute it, the next one is called. `NotFound` where the selector takes none of them.
+    Select(Selector),
 }
 
 /// What is called, where, with what, for how long.
@@ -160,6 +166,10 @@ pub(crate) struct Delivery {
     /// Calls that wait until it is known who serves their action.
     seeking: BTreeMap<Arc<ActionPath>, VecDeque<u64>>,
     last_op: u64,
+    selection: SelectionState,
+    /// Whether a choice was ever made by speed, so that latencies are worth knowing.
+    measures_latency: bool,
+    rng: ChaCha8Rng,
     requests: SequenceMap<ServedRequest>,
     request_deadlines: Deadlines,
     last_request: u64,
@@ -212,7 +222,7 @@ struct Origin {
 }
 
 impl Delivery {
-    pub(crate) fn new(config: Arc<Config>, own: Caller) -> Self {
+    pub(crate) fn new(config: Arc<Config>, own: Caller, rng: ChaCha8Rng) -> Self {
         Self {
             config,
             own,
@@ -225,6 +235,9 @@ impl Delivery {
             waiting: BTreeMap::new(),
             seeking: BTreeMap::new(),
             last_op: 0,
+            selection: SelectionState::default(),
+            measures_latency: false,
+            rng,
             requests: SequenceMap::new(),
             request_deadlines: Deadlines::default(),
             last_request: 0,
@@ -251,6 +264,28 @@ impl Delivery {
         self.neighbours.contains_key(node)
     }
 
+    /// Puts providers in the order in which they are to be called.
+    pub(crate) fn choose(
+        &mut self,
+        selector: &Selector,
+        action: &str,
+        candidates: &[Candidate<'_>],
+    ) -> Vec<NodeId> {
+        self.measures_latency |= selector.is_by_speed();
+        let order = selector.select(&mut self.selection, action, candidates, &mut self.rng);
+        order.into_iter().map(|index| candidates[index].node).collect()
+    }
+
+    /// The node is down: what comes back may be another machine.
+    pub(crate) fn forget_latency(&mut self, node: &NodeId) {
+        self.selection.forget(node);
+    }
+
+    /// Whether this node serves the action itself, and takes calls of it.
+    pub(crate) fn takes_calls(&self, action: &str) -> bool {
+        self.actions.get(action).is_some_and(|served| served.takes_calls)
+    }
+
     /// Whether this node serves the action itself.
     pub(crate) fn serves(&self, action: &str) -> bool {
         self.actions.contains_key(action)
@@ -271,6 +306,7 @@ impl Delivery {
         let links = self.links.len();
         let most = |f: fn(&LinkState) -> usize| self.links.values().map(f).max().unwrap_or(0);
         let pending_max = limits.pending_calls_per_link_max;
+        self.selection.gauges(|name, value, cap| gauge(name, value, cap, false));
         let waiting = self.waiting.values().map(VecDeque::len).max().unwrap_or(0);
         gauge("delivery.calls_waiting_for_a_path", waiting, pending_max, true);
         let seeking = self.seeking.values().map(VecDeque::len).sum();

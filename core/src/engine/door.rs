@@ -12,6 +12,7 @@ use crate::time::Instant;
 use crate::wire::path::ActionPath;
 
 pub use crate::delivery::ServeError;
+pub use crate::delivery::selector::{Candidate, Selector};
 pub use crate::delivery::{Call, Caller, Codec, OpId, Payload, RequestId, Target};
 pub use crate::directory::{DirectoryError, NodeDescription, ProviderEntry, ProviderState};
 pub use crate::link::LinkId;

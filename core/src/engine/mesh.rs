@@ -8,10 +8,12 @@ use super::{
     Call, DirectoryError, Engine, NodeDescription, NodeStatus, OpId, ProviderEntry, ProviderState, RouteInfo,
     ServeError, Target,
 };
-use crate::capability::CapabilitySet;
-use crate::code::{Code, Error};
+use crate::capability::{CapabilitySet, Filter, Scope, ScopeQuery, SubnetId};
+use crate::code::{Code, Error, Kind};
+use crate::delivery::selector::{Candidate, Selector};
 use crate::identity::{Incarnation, NodeId, NodeLabel};
 use crate::machine::Cx;
+use crate::predicate::Predicate;
 use crate::time::Instant;
 use crate::wire::path::ActionPath;
 
@@ -30,6 +32,24 @@ pub struct NodeInfo {
     pub route: Option<RouteInfo>,
     /// How many actions it offers.
     pub actions: usize,
+}
+
+/// What a node is looked for by. All that is given must hold; the default finds every node but subnet-local ones.
+///
+/// ```
+/// use lacewing_core::engine::Query;
+///
+/// let query = Query { predicate: Some("hardware.memory_gb >= 64".parse().unwrap()), ..Query::default() };
+/// assert!(query.filter.require_tags.is_empty());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Query {
+    /// Tags, models, tools and sizes.
+    pub filter: Filter,
+    /// Anything else.
+    pub predicate: Option<Predicate>,
+    /// Tenants, regions or the own subnet.
+    pub scope: ScopeQuery,
 }
 
 /// The macro's borrow of what every command hands on.
@@ -118,6 +138,14 @@ impl Engine {
         self.directory.capabilities()
     }
 
+    /// Says in which subnet this node is. 0 is global, and what it is at first.
+    pub fn set_subnet(&mut self, now: Instant, subnet: SubnetId) -> Result<(), Error> {
+        self.advance(now);
+        let result = self.directory.set_subnet(cx!(self), subnet.to_bits());
+        self.settle();
+        result.map_err(|error| refused(&error))
+    }
+
     /// Gives this node one more name. Names need not be unique.
     pub fn add_alias(&mut self, now: Instant, alias: &str) -> Result<(), Error> {
         self.advance(now);
@@ -193,6 +221,20 @@ impl Engine {
         self.directory.resolve(name)
     }
 
+    /// The nodes that a query finds, this one included if it matches, in the order of their ids.
+    pub fn find(&self, query: &Query) -> Vec<NodeId> {
+        let own_subnet = self.directory.subnet_of(&self.node_id);
+        let nothing = CapabilitySet::new();
+        let matches = |node: &NodeId| {
+            let set = self.directory.capabilities_of(node).unwrap_or(&nothing);
+            let same_subnet = own_subnet.zip(self.directory.subnet_of(node)).map(|(own, other)| own == other);
+            query.scope.admits(&Scope::of(set), same_subnet)
+                && query.filter.matches(set)
+                && query.predicate.as_ref().is_none_or(|predicate| predicate.evaluate(set))
+        };
+        self.directory.nodes().filter(matches).collect()
+    }
+
     /// Who is known to serve an action, in the order of their ids, with what they say of it.
     pub fn providers(&self, action: &str) -> Vec<(NodeId, ProviderEntry)> {
         let found = self.directory.providers(action);
@@ -210,33 +252,62 @@ impl Engine {
                 }
                 self.delivery.call(cx!(self), call, &[node])
             }
-            Target::Any if self.delivery.serves(call.action) => {
+            Target::Any | Target::Select(Selector::LocalFirst) if self.delivery.takes_calls(call.action) => {
                 let own = self.node_id;
                 self.delivery.call(cx!(self), call, &[own])
             }
-            Target::Any => {
-                let nodes = self.nearest_providers(call.action);
-                self.delivery.call(cx!(self), call, &nodes)
+            Target::Any => self.call_chosen(call, &Selector::LocalFirst),
+            Target::Select(selector) => {
+                let selector = selector.clone();
+                self.call_chosen(call, &selector)
             }
         }
     }
 
-    /// Who serves an action and can be reached, the nearest first.
-    fn nearest_providers(&self, action: &str) -> Vec<NodeId> {
+    /// Calls whoever the selector prefers among those that serve the action, or asks the mesh who they are.
+    fn call_chosen(&mut self, call: Call<'_>, selector: &Selector) -> Result<OpId, Error> {
         let hops_max = self.config.limits.hops_max;
-        let mut found: Vec<(u8, NodeId)> = self
-            .directory
-            .providers(action)
-            .into_iter()
-            .filter(|provider| provider.entry.state.takes_calls())
+        let providers = self.directory.providers(call.action);
+        let is_known = !providers.is_empty();
+        let running: Vec<_> =
+            providers.into_iter().filter(|provider| provider.entry.state.takes_calls()).collect();
+        if is_known && running.is_empty() {
+            let text = alloc::format!("whoever serves {} takes no calls at the moment", call.action);
+            return Err(Error::of_kind(Kind::NotRunning, text));
+        }
+        let candidates: Vec<Candidate<'_>> = running
+            .iter()
             .filter_map(|provider| {
-                let hops = self.routing.route(&provider.node)?.hops;
-                (hops <= hops_max).then_some((hops, provider.node))
+                let node = provider.node;
+                let is_local = node == self.node_id;
+                let route = self.routing.route(&node);
+                let hops = if is_local { 0 } else { route.as_ref()?.hops };
+                (hops <= hops_max).then(|| Candidate {
+                    node,
+                    is_local,
+                    hops,
+                    round_trip_us: route.and_then(|route| route.rtt_us).map(u64::from),
+                    load: provider.entry.load,
+                    in_flight: self.delivery.in_flight(&node),
+                    capabilities: self.directory.capabilities_of(&node),
+                })
             })
             .collect();
-        found.sort_unstable();
-        found.truncate(8);
-        found.into_iter().map(|(_, node)| node).collect()
+        let nodes = self.delivery.choose(selector, call.action, &candidates);
+        if nodes.is_empty() && is_known {
+            let text = if candidates.is_empty() {
+                alloc::format!("no path leads to any node that serves {}", call.action)
+            } else {
+                let text = "the selector takes none of the nodes that serve";
+                return Err(Error::new(Code::NotFound, alloc::format!("{text} {}", call.action)));
+            };
+            return Err(Error::of_kind(Kind::Unreachable, text));
+        }
+        if nodes.is_empty() && !selector.takes_strangers() {
+            let text = alloc::format!("no node is known to serve {}", call.action);
+            return Err(Error::new(Code::NotFound, text));
+        }
+        self.delivery.call(cx!(self), call, &nodes)
     }
 }
 

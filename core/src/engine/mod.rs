@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 pub use door::*;
-pub use mesh::NodeInfo;
+pub use mesh::{NodeInfo, Query};
 
 use crate::address::Address;
 use crate::code::{CloseReason, Code, Error};
@@ -142,7 +142,7 @@ impl Engine {
             routing: Routing::new(config.clone(), node_id, incarnation, rng(RandomDomain::Routing)),
             directory: Directory::new(config.clone(), identity, incarnation, now, directory_rng),
             discovery: Discovery::new(config.clone(), node_id, rng(RandomDomain::Discovery)),
-            delivery: Delivery::new(config.clone(), own),
+            delivery: Delivery::new(config.clone(), own, rng(RandomDomain::Delivery)),
             neighbour_links: BTreeMap::new(),
             queries: BTreeMap::new(),
             last_query: 0,

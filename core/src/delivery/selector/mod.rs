@@ -108,6 +108,27 @@ impl Selector {
         Self::Custom(Choose(Arc::new(choose)))
     }
 
+    /// Whether it wants to know how fast nodes answer.
+    pub(crate) fn is_by_speed(&self) -> bool {
+        match self {
+            Self::Fastest => true,
+            Self::Predicate(_, inner) => inner.is_by_speed(),
+            Self::LocalFirst
+            | Self::FirstFound
+            | Self::RoundRobin
+            | Self::LeastLoaded
+            | Self::Random
+            | Self::Sticky(_)
+            | Self::Node(_)
+            | Self::Custom(_) => false,
+        }
+    }
+
+    /// Whether it takes a node of which nothing is known but that it serves the action.
+    pub(crate) fn takes_strangers(&self) -> bool {
+        !matches!(self, Self::Node(_) | Self::Predicate(..) | Self::Custom(_))
+    }
+
     /// Indices of candidates in the order of preference, at most [`CHOICES_MAX`]; none where none may be called. A choice by
     /// turns is taken as made.
     ///

@@ -5,7 +5,7 @@ use std::format;
 use std::vec::Vec;
 
 use super::{Net, config};
-use crate::engine::{Call, DownReason, Event, NodeStatus, OpId, Payload, Target};
+use crate::engine::{Call, DownReason, Event, NodeStatus, OpId, Payload, Selector, Target};
 use crate::{Code, Error, Kind};
 
 impl Net {
@@ -266,4 +266,90 @@ fn nine_links_are_too_many() {
     let error = net.call(0, 9, "echo", "nine links").unwrap_err();
     assert_eq!(error.kind(), Some(Kind::Unreachable));
     assert!(error.message().contains("9 links away"), "{error}");
+}
+
+impl Net {
+    fn can(&mut self, node: usize, tags: &[&str]) {
+        let mut set = crate::capability::CapabilitySet::new();
+        for tag in tags {
+            set.insert_user_tag(tag).unwrap();
+        }
+        let now = self.now;
+        self.node(node).set_capabilities(now, set).unwrap();
+    }
+
+    fn find(&mut self, at: usize, predicate: &str) -> Vec<usize> {
+        let query =
+            crate::engine::Query { predicate: Some(predicate.parse().unwrap()), ..Default::default() };
+        let found = self.node(at).find(&query);
+        (0..self.nodes.len()).filter(|node| found.contains(&self.id(*node))).collect()
+    }
+
+    fn call_selected(&mut self, from: usize, action: &str, selector: Selector) -> Result<OpId, Error> {
+        let (now, target, payload) = (self.now, Target::Select(selector), Payload::from("x"));
+        self.node(from).call(now, Call { target, action, payload, timeout: None })
+    }
+}
+
+#[test]
+fn a_predicate_finds_nodes_and_chooses_the_provider_of_a_call() {
+    let mut net = Net::line(4);
+    net.echo = false;
+    net.can(1, &["hardware.memory_gb=16"]);
+    net.can(3, &["hardware.memory_gb=128", "hardware.gpu"]);
+    net.run_until("the far end is known to be large", |net| !net.find(0, "hardware.gpu").is_empty());
+    assert_eq!(net.find(0, "hardware.memory_gb >= 8"), [1, 3]);
+    assert_eq!(net.find(2, "not hardware.gpu"), [0, 1, 2], "the asking node is found too");
+    let large = || Selector::predicate("hardware.memory_gb >= 64".parse().unwrap(), Selector::LocalFirst);
+    let op = net.call_selected(0, "echo", large()).unwrap();
+    net.run_until("the large one has it", |net| !net.requests(3).is_empty());
+    let request = net.requests(3)[0].0;
+    net.reply(3, request, Ok("large".into()));
+    assert_eq!(net.wait_for(0, op).unwrap().data, "large");
+    let huge = Selector::predicate("hardware.memory_gb >= 1000".parse().unwrap(), Selector::LocalFirst);
+    assert_eq!(net.call_selected(0, "echo", huge).unwrap_err().code(), Code::NotFound);
+}
+
+#[test]
+fn c66_two_providers_share_the_load_and_the_exit_of_one_keeps_the_other() {
+    let mut net = Net::line(3);
+    net.echo = false;
+    let now = net.now;
+    net.node(1).serve(now, "work").unwrap();
+    net.node(2).serve(now, "work").unwrap();
+    net.run_until("both are known", |net| net.node(0).providers("work").len() == 2);
+    for _ in 0..10 {
+        net.call_selected(0, "work", Selector::RoundRobin).unwrap();
+    }
+    net.run_until("all are there", |net| net.requests(1).len() + net.requests(2).len() == 10);
+    assert_eq!((net.requests(1).len(), net.requests(2).len()), (5, 5));
+    net.kill(2, true);
+    net.run_until("its end is known", |net| net.status(2, 0) == Some(NodeStatus::Down));
+    for _ in 0..10 {
+        net.call_selected(0, "work", Selector::RoundRobin).unwrap();
+    }
+    net.run_until("the other has them all", |net| net.requests(1).len() == 15);
+}
+
+#[test]
+fn a_call_whose_first_choice_cannot_be_reached_goes_to_the_next() {
+    let mut net = Net::mesh(3, &[(0, 1), (0, 2)]);
+    net.echo = false;
+    for node in [1, 2] {
+        let now = net.now;
+        net.node(node).serve(now, "work").unwrap();
+    }
+    net.run_until("both are known", |net| net.node(0).providers("work").len() == 2);
+    // Both take it back, one of them without a word that could have arrived.
+    let op = net.call_any(0, "work").unwrap();
+    let other = net.call_any(0, "work").unwrap();
+    let now = net.now;
+    assert!(net.node(1).unserve(now, "work"));
+    net.run_until("one has both", |net| net.requests(2).len() == 2);
+    for (request, _) in net.requests(2) {
+        net.reply(2, request, Ok("done".into()));
+    }
+    for op in [op, other] {
+        assert_eq!(net.wait_for(0, op).unwrap().data, "done");
+    }
 }

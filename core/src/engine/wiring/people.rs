@@ -112,6 +112,7 @@ impl Engine {
     /// A node is down: one step, in this order. Its entries are hidden; what waits for it fails; then it is told.
     fn node_down(&mut self, node: NodeId) {
         self.tell_directory(directory::In::Hide { node });
+        self.delivery.forget_latency(&node);
         self.give_up_path(node);
     }
 
