@@ -11,7 +11,7 @@ use super::view::Owner;
 use super::{Directory, Out};
 use crate::identity::NodeId;
 use crate::link::LinkId;
-use crate::machine::{Cx, injected};
+use crate::machine::Cx;
 use crate::time::Instant;
 use crate::wire::body::directory::{DirectoryDelta, EntryKey, HOPS_MAX};
 use crate::wire::frame::{CHUNK_LEN_MAX, FrameType};
@@ -127,9 +127,6 @@ impl Directory {
             .iter()
             .filter(|(link, other)| !other.cut && !news.seen_on.contains(link) && other.peer != node);
         let others: Vec<LinkId> = others.map(|(link, _)| *link).collect();
-        if injected!(cx, "directory-news-kept") && owner.hops > 0 {
-            return;
-        }
         if owner.hops >= HOPS_MAX {
             // Further than that news go only where they are asked for.
             cx.mark("directory.hop_limit");

@@ -15,6 +15,8 @@ use crate::wire::body::directory::{EntryKey, SignedHead, Version};
 pub(super) const PRICE_FRAME: u64 = TOKEN / 10;
 /// A head that its owner has not signed: only a neighbour that does not check, or makes them, sends one.
 pub(super) const PRICE_FORGED: u64 = 50 * TOKEN;
+/// A comparison, which this node may have to answer with a few kilobytes.
+pub(super) const PRICE_VIEW: u64 = TOKEN;
 /// A digest that names versions makes this node look up as many.
 pub(super) const PRICE_VERSIONS: u64 = 2 * TOKEN;
 /// Bytes and entries that cost a token each.

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use rand_core::Rng;
 
 use super::digest::bucket_range;
-use super::neighbour::{Asked, Neighbour, PRICE_FRAME, PRICE_VERSIONS};
+use super::neighbour::{Asked, Neighbour, PRICE_FRAME, PRICE_VERSIONS, PRICE_VIEW};
 use super::{Directory, Out};
 use crate::code::CloseReason;
 use crate::identity::NodeId;
@@ -87,19 +87,19 @@ impl Directory {
             }
             neighbour.digest_at = next;
             // While the neighbour is being answered, the end of the answer is the next comparison.
-            if neighbour.serving.is_empty() && !neighbour.cut && !injected!(cx, "directory-repair-forgotten")
+            if neighbour.serving.is_empty() && !neighbour.cut && !injected!(cx, "comparison-forgotten")
             {
-                self.send_view(cx, link);
+                self.send_view(cx, link, false);
             }
         }
     }
 
-    fn send_view(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+    fn send_view(&mut self, cx: &mut Cx<'_>, link: LinkId, ends_answer: bool) {
         let hash = self.view.hash(&*self.config.crypto);
         if let Some(neighbour) = self.neighbours.get_mut(&link) {
             neighbour.digest_sent = Some(cx.now);
         }
-        self.send_digest(link, &DirectoryDigest::View { hash });
+        self.send_digest(link, &DirectoryDigest::View { hash, ends_answer });
     }
 
     fn send_digest(&mut self, link: LinkId, digest: &DirectoryDigest) {
@@ -111,13 +111,17 @@ impl Directory {
 
     /// DIRECTORY_DIGEST.
     pub(super) fn digest(&mut self, cx: &mut Cx<'_>, link: LinkId, body: &[u8]) {
-        let answers = self.neighbours.get(&link).is_some_and(|neighbour| neighbour.asked.is_some());
-        if !answers && !self.charge(cx, link, PRICE_FRAME) {
+        let awaited = self.neighbours.get(&link).is_some_and(|neighbour| neighbour.asked.is_some());
+        if !awaited && !self.charge(cx, link, PRICE_FRAME) {
             return;
         }
         match DirectoryDigest::decode(body) {
-            Ok(DirectoryDigest::View { hash }) if answers => self.answer_ended(cx, link, hash),
-            Ok(DirectoryDigest::View { hash }) => self.compare_view(cx, link, hash),
+            Ok(DirectoryDigest::View { hash, ends_answer: true }) => self.answer_ended(cx, link, hash),
+            Ok(DirectoryDigest::View { hash, ends_answer: false }) => {
+                if self.charge(cx, link, PRICE_VIEW) {
+                    self.compare_view(cx, link, hash);
+                }
+            }
             Ok(DirectoryDigest::Buckets { hashes }) => {
                 if self.charge(cx, link, PRICE_VERSIONS) {
                     self.compare_buckets(cx, link, &hashes);
@@ -412,7 +416,7 @@ impl Directory {
         if let Some(neighbour) = self.neighbours.get_mut(&link) {
             neighbour.serve_at = Instant::NEVER;
         }
-        self.send_view(cx, link);
+        self.send_view(cx, link, true);
     }
 }
 

@@ -347,6 +347,8 @@ pub enum DirectoryDigest {
     View {
         /// The hash.
         hash: [u8; 32],
+        /// Whether this ends the answer to a DIRECTORY_REQUEST. Otherwise it begins a comparison.
+        ends_answer: bool,
     },
     /// The hashes of all buckets that are not empty, in ascending order of their numbers.
     Buckets {
@@ -372,8 +374,11 @@ impl DirectoryDigest {
     pub fn encode(&self, out: &mut impl BufMut) {
         let mut writer = Writer::new(out);
         match self {
-            Self::View { hash } => {
-                writer.map(1).uint(1).bytes(hash);
+            Self::View { hash, ends_answer } => {
+                writer.map(1 + usize::from(*ends_answer)).uint(1).bytes(hash);
+                if *ends_answer {
+                    writer.uint(2).bool(true);
+                }
             }
             Self::Buckets { hashes } => {
                 let mut bitmap = [0_u8; BUCKETS / 8];
@@ -382,11 +387,11 @@ impl DirectoryDigest {
                     bitmap[usize::from(*bucket) / 8] |= 0x80 >> (bucket % 8);
                     all.extend_from_slice(hash);
                 }
-                writer.map(2).uint(2).bytes(&bitmap).uint(3).bytes(&all);
+                writer.map(2).uint(3).bytes(&bitmap).uint(4).bytes(&all);
             }
             Self::Versions { from, to, answer, owners } => {
-                writer.map(4).uint(4).bytes(from.as_bytes()).uint(5).bytes(to.as_bytes());
-                writer.uint(6).bool(*answer).uint(7).array(owners.len());
+                writer.map(4).uint(5).bytes(from.as_bytes()).uint(6).bytes(to.as_bytes());
+                writer.uint(7).bool(*answer).uint(8).array(owners.len());
                 for OwnerVersion { node, version } in owners {
                     writer.array(4).bytes(node.as_bytes()).uint(version.incarnation.get());
                     writer.uint(version.sequence).uint(version.tag);
@@ -399,17 +404,18 @@ impl DirectoryDigest {
     pub fn decode(body: &[u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(body);
         let mut fields = reader.fields()?;
-        let (mut hash, mut bitmap, mut hashes) = (None, None, None);
+        let (mut hash, mut ends_answer, mut bitmap, mut hashes) = (None, false, None, None);
         let (mut from, mut to, mut answer, mut owners) = (None, None, None, None);
         while let Some(key) = fields.next(&mut reader)? {
             match key {
                 1 => hash = Some(reader.byte_array()?),
-                2 => bitmap = Some(reader.byte_array::<{ BUCKETS / 8 }>()?),
-                3 => hashes = Some(reader.bytes()?),
-                4 => from = Some(NodeId::from_bytes(reader.byte_array()?)),
-                5 => to = Some(NodeId::from_bytes(reader.byte_array()?)),
-                6 => answer = Some(reader.bool()?),
-                7 => owners = Some(read_versions(&mut reader)?),
+                2 => ends_answer = reader.bool()?,
+                3 => bitmap = Some(reader.byte_array::<{ BUCKETS / 8 }>()?),
+                4 => hashes = Some(reader.bytes()?),
+                5 => from = Some(NodeId::from_bytes(reader.byte_array()?)),
+                6 => to = Some(NodeId::from_bytes(reader.byte_array()?)),
+                7 => answer = Some(reader.bool()?),
+                8 => owners = Some(read_versions(&mut reader)?),
                 _ => reader.skip()?,
             }
         }
@@ -417,7 +423,7 @@ impl DirectoryDigest {
         let wrong = reader.error(WireErrorKind::OutOfRange);
         reader.finish()?;
         match (hash, bitmap, from) {
-            (Some(hash), None, None) => Ok(Self::View { hash }),
+            (Some(hash), None, None) => Ok(Self::View { hash, ends_answer }),
             (None, Some(bitmap), None) => {
                 let hashes = split_hashes(&bitmap, hashes.ok_or(missing)?).ok_or(wrong)?;
                 Ok(Self::Buckets { hashes })
