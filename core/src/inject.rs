@@ -111,4 +111,19 @@ pub const BUGS: &[Bug] = &[
         machine: "link",
         what: "a record that came before through relays is taken once more",
     },
+    Bug {
+        name: "announcement-not-applied",
+        machine: "directory",
+        what: "a known node's new entries are taken for read and left as they were",
+    },
+    Bug {
+        name: "comparison-forgotten",
+        machine: "directory",
+        what: "neighbours never compare what they know",
+    },
+    Bug {
+        name: "forgery-believed",
+        machine: "directory",
+        what: "signatures of announcements are not checked",
+    },
 ];

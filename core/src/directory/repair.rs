@@ -87,8 +87,7 @@ impl Directory {
             }
             neighbour.digest_at = next;
             // While the neighbour is being answered, the end of the answer is the next comparison.
-            if neighbour.serving.is_empty() && !neighbour.cut && !injected!(cx, "comparison-forgotten")
-            {
+            if neighbour.serving.is_empty() && !neighbour.cut && !injected!(cx, "comparison-forgotten") {
                 self.send_view(cx, link, false);
             }
         }

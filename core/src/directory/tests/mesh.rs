@@ -41,13 +41,17 @@ fn a_change_is_known_everywhere_within_diameter_times_latency_for_about_a_frame_
         mesh.traffic = super::Traffic::default();
         mesh.act(0, |directory, cx| directory.put_provider(cx, provider("new/action")).unwrap());
         let most = mesh.latency * diameter(count, &edges) as u32;
-        let took = mesh.run_while(most, |mesh| (0..count).any(|node| !mesh.knows_provider(node, 0, "new/action")));
+        let took =
+            mesh.run_while(most, |mesh| (0..count).any(|node| !mesh.knows_provider(node, 0, "new/action")));
         assert!(took <= most, "{count} nodes: {took:?}");
         mesh.run(SECOND / 2);
         let deltas = mesh.traffic.frames["DIRECTORY_DELTA"];
         assert!(deltas <= 2 * edges.len(), "{deltas} frames on {} links", edges.len());
         assert!(deltas >= count - 1, "everybody has heard it");
-        std::println!("{count} nodes: known in {took:?} of {most:?}, {deltas} deltas on {} links", edges.len());
+        std::println!(
+            "{count} nodes: known in {took:?} of {most:?}, {deltas} deltas on {} links",
+            edges.len()
+        );
     }
 }
 
