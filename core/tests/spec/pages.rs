@@ -18,7 +18,8 @@ use lacewing_core::session::{Answer, IdentityProof, Offer, decode_finish, prolog
 use lacewing_core::wire::WireError;
 use lacewing_core::wire::body::discovery::{WhoHas, WhoHasAnswer};
 use lacewing_core::wire::body::{
-    Credit, Goodbye, Hello, ReplyHead, RequestHead, Stale, decode_error, encode_error,
+    Credit, Goodbye, Hello, ReplyHead, RequestHead, Stale, TunnelAck, TunnelHeader, decode_error,
+    encode_error,
 };
 use lacewing_core::wire::cbor::Reader;
 use lacewing_core::wire::frame::{FrameHeader, FrameType, HEADER_LEN, RECORD_LEN_MAX, split_frame};
@@ -125,6 +126,15 @@ pub(crate) fn check(example: &Example) -> Result<(), String> {
             Answer::decode(bytes).map_err(text)?.encode(&mut again);
             same("as the code writes it", &hex(bytes), &hex(&again))
         }
+        ["tunnel"] => {
+            let header = TunnelHeader::decode(bytes).map_err(text)?;
+            same("as the code writes it", &hex(bytes), &hex(&header.encode()))
+        }
+        ["ack"] => {
+            let mut again = Vec::new();
+            TunnelAck::decode(bytes).map_err(text)?.encode(&mut again);
+            same("as the code writes it", &hex(bytes), &hex(&again))
+        }
         ["finish"] => decode_finish(bytes).map_err(text),
         ["prologue", pattern, network] => {
             let network = network.parse().map_err(|_| "no network name".to_owned())?;
@@ -160,6 +170,8 @@ fn refused(what: &str, bytes: &[u8], kind: &str, at: &str) -> Result<(), String>
             reader.skip().and_then(|()| reader.finish())
         }
         "stream" => deframed(bytes).map(drop),
+        "tunnel" => TunnelHeader::decode(bytes).map(drop),
+        "ack" => TunnelAck::decode(bytes).map(drop),
         _ => return Err(format!("nobody knows what a refused {what} is")),
     };
     match result {

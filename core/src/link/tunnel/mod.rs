@@ -424,3 +424,6 @@ impl Receiving {
         TunnelAck { before: self.before, highest, gaps, wants_answer, answers: self.question.take() }
     }
 }
+
+#[cfg(test)]
+mod tests;
