@@ -7,6 +7,9 @@ use crate::config::RouteMetric;
 use crate::link::LinkId;
 use crate::wire::body::routing::{ANNOUNCEMENT_HOPS_MAX, RouteOffer, RouteVersion};
 
+/// Neighbours that are remembered to wait for a newer sequence number of one destination. The oldest are forgotten.
+const ASKS_MAX: usize = 8;
+
 /// The best that this node has ever announced of a destination (the feasibility distance of RFC 8966, section 2.4).
 ///
 /// A neighbour's offer is safe if it is better than this: then the neighbour's way cannot lead back here, because this
@@ -59,12 +62,16 @@ impl Rules {
         }
     }
 
-    /// Whether neighbours should hear that a way has changed from what they were told.
+    /// Whether all neighbours should hear at once that a way has changed from what they were told.
+    ///
+    /// A newer sequence number for a way that is as good as before is none: whoever needs it has asked for it.
     pub(super) fn is_news(self, told: &Way, now: &Way) -> bool {
-        if told.version != now.version || told.hops != now.hops {
+        if told.version.incarnation != now.version.incarnation || told.hops != now.hops {
             return true;
         }
         match self.metric {
+            // What is told under a newer number must be what holds: it becomes the distance.
+            _ if told.version != now.version => told.metric != now.metric,
             RouteMetric::Hops => told.metric != now.metric,
             RouteMetric::RoundTrip => told.metric.abs_diff(now.metric) > Self::noise(told.metric),
         }
@@ -95,6 +102,10 @@ pub(super) struct Destination {
     pub(super) told: Option<Way>,
     /// Whether it waits to be announced.
     pub(super) dirty: bool,
+    /// Whether some neighbours have not been told of the latest sequence number yet.
+    pub(super) stale: bool,
+    /// Neighbours that wait for a newer sequence number, and from which on one will do.
+    asks: Vec<(LinkId, RouteVersion)>,
     /// Set while a newer sequence number is asked for.
     pub(super) hunger: Option<Hunger>,
 }
@@ -214,6 +225,37 @@ impl Destination {
         ways.into_iter().map(|way| way.link).collect()
     }
 
+    /// The oldest sequence number with which the best unsafe way would be safe.
+    pub(super) fn version_wanted(&self, rules: Rules) -> Option<RouteVersion> {
+        let distance = self.distance?;
+        let unsafe_offers = self.offers.iter().filter(|offer| !self.is_feasible(offer));
+        let ways = unsafe_offers.filter_map(|offer| Some((rules.rank(&offer.way()?), offer)));
+        let (_, Offer { terms, .. }) = ways.min_by_key(|(rank, _)| *rank)?;
+        // Good enough, but old: the number that this node has already will do.
+        if terms.version < distance.version && terms.metric < distance.metric {
+            return Some(distance.version);
+        }
+        let sequence = distance.version.sequence.saturating_add(1);
+        Some(RouteVersion { sequence, ..distance.version })
+    }
+
+    /// A neighbour waits for this sequence number or a newer one.
+    pub(super) fn asked(&mut self, link: LinkId, version: RouteVersion) {
+        self.asks.retain(|(other, _)| *other != link);
+        if self.asks.len() == ASKS_MAX {
+            self.asks.remove(0);
+        }
+        self.asks.push((link, version));
+    }
+
+    /// Takes the neighbours that waited for this sequence number.
+    pub(super) fn take_answered(&mut self, version: RouteVersion) -> Vec<LinkId> {
+        let (answered, waiting) = self.asks.iter().partition(|(_, wanted)| *wanted <= version);
+        self.asks = waiting;
+        let answered: Vec<(LinkId, RouteVersion)> = answered;
+        answered.into_iter().map(|(link, _)| link).collect()
+    }
+
     /// Another way than by `link` for a request, the best one, whether or not it is safe.
     pub(super) fn other_than(&self, link: LinkId, rules: Rules) -> Option<LinkId> {
         let others = self.offers.iter().filter(|offer| offer.link != link);
@@ -232,6 +274,6 @@ impl Destination {
 
     /// Whether nothing is left that anybody could need.
     pub(super) fn is_blank(&self) -> bool {
-        self.offers.is_empty() && self.distance.is_none() && self.told.is_none() && !self.dirty
+        self.offers.is_empty() && self.distance.is_none() && self.told.is_none() && !self.dirty && !self.stale
     }
 }

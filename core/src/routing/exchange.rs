@@ -220,7 +220,7 @@ impl Routing {
         }
     }
 
-    fn take_back(&mut self, link: LinkId, node: &NodeId) {
+    pub(super) fn take_back(&mut self, link: LinkId, node: &NodeId) {
         if !self.destinations.get_mut(node).is_some_and(|destination| destination.remove(link)) {
             return;
         }

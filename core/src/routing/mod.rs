@@ -134,6 +134,8 @@ enum Timer {
     Check(LinkId),
     /// Hear what a neighbour said too fast.
     Backlog(LinkId),
+    /// Tell everybody of newer sequence numbers.
+    Refresh,
     /// Ask again for a newer sequence number.
     Ask(NodeId),
     /// Make a newer sequence number, now that the last one is old enough.
@@ -165,9 +167,16 @@ pub(crate) struct Routing {
     garbage: Timers<NodeId>,
     /// Destinations to announce, in the order in which they changed.
     dirty: VecDeque<NodeId>,
+    /// Destinations of whose latest sequence number not everybody was told.
+    stale: VecDeque<NodeId>,
+    /// Whether this node is one of them.
+    own_stale: bool,
+    /// Neighbours that wait for a newer sequence number of this node.
+    own_asks: Vec<LinkId>,
     /// When there is something to announce, and the budget for it.
     flush_at: Option<Instant>,
     announcements: Bucket,
+    refreshments: Bucket,
     seen: Seen,
     flows: Flows,
     timers: Timers<Timer>,
@@ -194,8 +203,12 @@ impl Routing {
             offers: 0,
             garbage: Timers::new(),
             dirty: VecDeque::new(),
+            stale: VecDeque::new(),
+            own_stale: false,
+            own_asks: Vec::new(),
             flush_at: None,
             announcements: announce::budget(),
+            refreshments: announce::refresh_budget(),
             seen: Seen::default(),
             timers: Timers::new(),
             out: VecDeque::new(),
@@ -333,6 +346,7 @@ impl Routing {
             Timer::Ping(link) => self.ping(cx, link),
             Timer::Check(link) => self.let_check(cx, link),
             Timer::Backlog(link) => self.hear_backlog(cx, link),
+            Timer::Refresh => self.refresh(cx),
             Timer::Ask(node) => self.ask_again(cx, node),
             Timer::Sequence => self.make_sequence(cx),
         }

@@ -73,7 +73,7 @@ impl Routing {
             self.timers.set(Timer::Ask(node), cx.now + pause);
         }
         if starving {
-            self.ask(cx, node);
+            self.ask(cx, node, rules);
         }
     }
 
@@ -92,13 +92,13 @@ impl Routing {
         (hunger.id, hunger.asked) = (id, Vec::new());
         let at = cx.now + self.jittered(pause);
         self.timers.set(Timer::Ask(node), at);
-        self.ask(cx, node);
+        self.ask(cx, node, rules);
     }
 
     /// Asks those neighbours who have an offer and were not asked in this round.
-    fn ask(&mut self, cx: &mut Cx<'_>, node: NodeId) {
+    fn ask(&mut self, cx: &mut Cx<'_>, node: NodeId, rules: Rules) {
         let Some(destination) = self.destinations.get_mut(&node) else { return };
-        let Some(distance) = destination.distance else { return };
+        let Some(version) = destination.version_wanted(rules) else { return };
         let links: Vec<LinkId> = destination.offers().iter().map(|offer| offer.link).collect();
         let Some(hunger) = &mut destination.hunger else { return };
         let id = hunger.id;
@@ -109,8 +109,6 @@ impl Routing {
         }
         cx.mark("routing.newer_asked_for");
         self.seen.is_new(node, id);
-        let version = distance.version;
-        let version = RouteVersion { sequence: version.sequence.saturating_add(1), ..version };
         for link in fresh {
             self.request(link, node, version, ANNOUNCEMENT_HOPS_MAX, id);
         }
@@ -131,24 +129,30 @@ impl Routing {
         hops: u8,
         id: u64,
     ) {
-        if !self.seen.is_new(node, id) {
-            return cx.mark("routing.request_seen_before");
-        }
-        if injected!(cx, "sequence-request-unheard") {
+        if injected!(cx, "sequence-request-unheard") || self.tell_again(link, node, version) {
             return;
         }
         if node == self.own {
-            cx.mark("routing.asked_for_own_sequence");
             if version > self.version && version.incarnation == self.version.incarnation {
-                return self.want_sequence(cx, version.sequence);
+                cx.mark("routing.asked_for_own_sequence");
+                if !self.own_asks.contains(&link) {
+                    self.own_asks.push(link);
+                }
+                self.want_sequence(cx, version.sequence);
             }
-            return self.tell_again(link, node);
+            return;
         }
-        let Some(destination) = self.destinations.get(&node) else { return };
+        let rules = self.sane_rules();
+        let Some(destination) = self.destinations.get_mut(&node) else { return };
+        destination.asked(link, version);
+        if !self.seen.is_new(node, id) {
+            return cx.mark("routing.request_seen_before");
+        }
         let next = match &destination.chosen {
-            Some(way) if way.link != link && way.version >= version => return self.tell_again(link, node),
+            // It is about to be told.
+            Some(way) if way.link != link && way.version >= version => return,
             Some(way) if way.link != link => Some(way.link),
-            _ => destination.other_than(link, self.sane_rules()),
+            _ => destination.other_than(link, rules),
         };
         match next {
             Some(next) if hops > 1 => {

@@ -290,10 +290,13 @@ pub struct RoutesCheck {
 impl RoutesCheck {
     /// Adds an offer. The order in which offers are added makes no difference.
     ///
-    /// The hash of an entry is FNV-1a (64 bits) over its encoding in ROUTES. It finds bugs, not attacks.
+    /// The hash of an entry is FNV-1a (64 bits) over its encoding in ROUTES, with 0 for the sequence number, which not every
+    /// neighbour is told of at once. It finds bugs, not attacks.
     pub fn add(&mut self, destination: &NodeId, offer: &RouteOffer) {
+        let version = RouteVersion { sequence: 0, ..offer.version };
         let mut bytes = Vec::with_capacity(64);
-        RouteEntry { destination: *destination, offer: Some(*offer) }.encode(&mut bytes);
+        RouteEntry { destination: *destination, offer: Some(RouteOffer { version, ..*offer }) }
+            .encode(&mut bytes);
         let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
         });
