@@ -160,6 +160,7 @@ pub const MARKS: &[&str] = &[
     "routing.payload_dropped",
     "routing.ping_ignored",
     "routing.pong_unasked",
+    "routing.refreshed",
     "routing.request_ends_here",
     "routing.request_passed_on",
     "routing.request_seen_before",

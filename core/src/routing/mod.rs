@@ -221,11 +221,6 @@ impl Routing {
         self.info(destination, destination.chosen.as_ref()?)
     }
 
-    /// Whether there is a way to a node.
-    pub(crate) fn has_route(&self, node: &NodeId) -> bool {
-        self.destinations.get(node).is_some_and(|destination| destination.chosen.is_some())
-    }
-
     /// Every node that can be reached, in the order of their ids, with the way.
     pub(crate) fn routes(&self) -> impl Iterator<Item = (NodeId, RouteInfo)> + '_ {
         self.destinations.iter().filter_map(|(node, destination)| {
@@ -238,11 +233,6 @@ impl Routing {
         self.destinations
             .get(node)
             .map_or_else(Vec::new, |destination| destination.by_rank(self.sane_rules()))
-    }
-
-    /// The smoothed round trip to a neighbour in microseconds, once it is measured.
-    pub(crate) fn round_trip_us(&self, link: LinkId) -> Option<u32> {
-        self.neighbours.get(&link)?.round_trip.micros()
     }
 
     fn info(&self, destination: &Destination, way: &Way) -> Option<RouteInfo> {

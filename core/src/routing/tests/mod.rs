@@ -139,6 +139,10 @@ impl Node {
         outs
     }
 
+    fn reaches(&self, node: usize) -> bool {
+        self.routing.route(&id(node)).is_some()
+    }
+
     fn counted(&self, name: &str) -> u64 {
         self.marks.0.get(name).copied().unwrap_or(0)
     }
@@ -274,7 +278,7 @@ impl Mesh {
     fn act(&mut self, node: usize, act: impl FnOnce(&mut Routing, &mut Cx<'_>)) {
         let now = self.now;
         let mut outs = self.nodes[node].act(now, act);
-        outs.extend(self.nodes[node].act(now, |routing, cx| routing.flush(cx)));
+        outs.extend(self.nodes[node].act(now, Routing::flush));
         for out in outs {
             match out {
                 Out::Transmit { link, frame_type, body } => self.fly(node, link, frame_type, body),
@@ -311,7 +315,7 @@ impl Mesh {
         match (timer, flight) {
             (Some((at, node)), flight) if flight.is_none_or(|(arrives, _)| at <= arrives) && at <= until => {
                 self.now = self.now.max(at);
-                self.act(node, |routing, cx| routing.on_timeout(cx));
+                self.act(node, Routing::on_timeout);
                 let next = self.nodes[node].routing.timeout();
                 assert!(next.is_none_or(|next| next > self.now), "node {node} has not done what was due");
             }

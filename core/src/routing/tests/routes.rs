@@ -25,7 +25,7 @@ fn nobody_hears_of_a_node_more_than_16_hops_away() {
     let mesh = Mesh::of(20, &line(20));
     mesh.assert_shortest();
     assert_eq!(mesh.nodes[0].routing.route(&id(16)).unwrap().hops, 16);
-    assert!(!mesh.nodes[0].routing.has_route(&id(17)));
+    assert!(!mesh.nodes[0].reaches(17));
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_node_that_leaves_is_given_up_before_its_links_end() {
     mesh.tell(4, In::Leave);
     mesh.settle();
     for node in 0..4 {
-        assert!(!mesh.nodes[node].routing.has_route(&id(4)));
+        assert!(!mesh.nodes[node].reaches(4));
     }
     // It still carries what others send through it, and hears what is sent to it by its neighbour.
     mesh.tell(2, In::Leave);
@@ -199,7 +199,7 @@ fn neighbours_find_out_what_one_has_missed() {
         routing.reselect(cx, lost);
     });
     mesh.settle();
-    assert!(!mesh.nodes[0].routing.has_route(&id(5)));
+    assert!(!mesh.nodes[0].reaches(5));
     mesh.run(mesh.config.timing.route_check_interval * 2);
     mesh.settle();
     mesh.assert_shortest();
