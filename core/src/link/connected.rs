@@ -241,26 +241,36 @@ impl Connected {
                 cx.mark("link.peer_rekeyed");
                 self.session.opener.rekey();
             }
-            FrameType::Stale => {
-                let Stale { incarnation, signature } = Stale::decode(&body).map_err(malformed)?;
-                let newer =
-                    SignedIncarnation { incarnation: crate::Incarnation::new(incarnation), signature };
-                // Every peer holds a signature of the present one; repeating it must not cost us a verification.
-                if newer.incarnation <= shared.incarnation.incarnation {
-                    cx.count("link.stale_is_old_news");
-                    return Ok(());
-                }
-                // Only this node's own signature counts: nobody else can make it give way.
-                if !newer.verify(&shared.identity.public_key(), &*shared.config.crypto) {
-                    cx.count("link.stale_forged");
-                    return Err(CloseReason::IdentityRejected);
-                }
-                out.push_back(Out::Stale { link, newer });
-            }
+            FrameType::Stale => Self::stale(cx, shared, link, &body, out)?,
             FrameType::Skippable(_) => cx.count("link.frame_skipped"),
             FrameType::KeepAlive | FrameType::Rekey => return Err(CloseReason::MalformedFrame),
             FrameType::Identity | FrameType::Hello => return Err(CloseReason::UnexpectedFrame),
         }
+        Ok(())
+    }
+
+    /// A peer says that this node's own incarnation has been overtaken.
+    fn stale(
+        cx: &mut Cx<'_>,
+        shared: &Shared,
+        link: LinkId,
+        body: &[u8],
+        out: &mut VecDeque<Out>,
+    ) -> Result<(), CloseReason> {
+        let Stale { incarnation, signature } =
+            Stale::decode(body).map_err(|_| CloseReason::MalformedFrame)?;
+        let newer = SignedIncarnation { incarnation: crate::Incarnation::new(incarnation), signature };
+        // Every peer holds a signature of the present one; repeating it must not cost us a verification.
+        if newer.incarnation <= shared.incarnation.incarnation {
+            cx.count("link.stale_is_old_news");
+            return Ok(());
+        }
+        // Only this node's own signature counts: nobody else can make it give way.
+        if !newer.verify(&shared.identity.public_key(), &*shared.config.crypto) {
+            cx.count("link.stale_forged");
+            return Err(CloseReason::IdentityRejected);
+        }
+        out.push_back(Out::Stale { link, newer });
         Ok(())
     }
 

@@ -541,6 +541,17 @@ impl Membership {
         }
     }
 
+    /// Dials no more, and says goodbye to everybody.
+    fn leave(&mut self) {
+        self.leaving = true;
+        self.dialling.stop();
+        let proved: Vec<LinkId> =
+            self.links.iter().filter(|(_, entry)| entry.proof.is_some()).map(|(link, _)| *link).collect();
+        for link in proved {
+            self.say_goodbye(link, CloseReason::Graceful);
+        }
+    }
+
     /// Somebody shows an announcement of a later life of this node. It is most likely an earlier one, with a clock that was
     /// ahead; but one that comes again at once is a copy of the key that does the same.
     fn overtaken(&mut self, cx: &mut Cx<'_>, incarnation: Incarnation) {
@@ -639,19 +650,7 @@ impl Machine for Membership {
             In::ProbeAnswer { node, nonce, answer } => {
                 self.nodes.answered(cx, node, nonce, &answer, &mut self.out);
             }
-            In::Leave => {
-                self.leaving = true;
-                self.dialling.stop();
-                let proved: Vec<LinkId> = self
-                    .links
-                    .iter()
-                    .filter(|(_, entry)| entry.proof.is_some())
-                    .map(|(link, _)| *link)
-                    .collect();
-                for link in proved {
-                    self.say_goodbye(link, CloseReason::Graceful);
-                }
-            }
+            In::Leave => self.leave(),
             In::CloseAll => self.close_all(CloseReason::Graceful),
         }
     }
