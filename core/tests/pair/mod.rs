@@ -77,7 +77,12 @@ impl<W: Watch> Pair<W> {
         self.now = Instant::from_nanos(self.now.as_nanos() + 1_000);
         let (now, target) = (self.now, Target::Node(self.callee));
         for _ in 0..calls {
-            let call = Call { target, action: ACTION, payload: payload.clone().into(), timeout: None };
+            let call = Call {
+                target: target.clone(),
+                action: ACTION,
+                payload: payload.clone().into(),
+                timeout: None,
+            };
             let caller = &mut self.engines[0];
             self.watch.around("call", || caller.call(now, call)).unwrap();
         }
@@ -130,7 +135,7 @@ impl<W: Watch> Pair<W> {
                 assert!(waited_for, "the caller waits for its answer");
             }
             Output::Event(Event::CallDone { result, .. }) => self.answers.push(result.unwrap().data),
-            Output::Event(Event::PeerUp(_)) => {}
+            Output::Event(Event::PeerUp(_) | Event::NodeUp { .. } | Event::NodeChanged { .. }) => {}
             other => panic!("nothing else happens between the two: {other:?}"),
         }
     }
