@@ -57,8 +57,8 @@ pub(crate) struct CheckId(u64);
 /// What discovery is told.
 #[derive(Debug)]
 pub(crate) enum In {
-    /// A neighbour is there, by this link.
-    LinkUp { link: LinkId, peer: NodeId },
+    /// A neighbour is there, by this link. Which one does not matter.
+    LinkUp { link: LinkId },
     /// The link is gone, or another one has taken its place.
     LinkDown { link: LinkId },
     /// `WHO_HAS` or `WHO_HAS_ANSWER`.
@@ -310,8 +310,7 @@ impl Machine for Discovery {
     fn handle(&mut self, cx: &mut Cx<'_>, input: In) {
         self.past.forget(cx.now);
         match input {
-            // Which node is at its other end does not matter: a question belongs to links.
-            In::LinkUp { link, peer: _ } => self.link_up(link),
+            In::LinkUp { link } => self.link_up(link),
             In::LinkDown { link } => self.link_down(cx, link),
             In::Frame { link, header, body } => match header.frame_type {
                 FrameType::WhoHas => self.question_came(cx, link, &body),

@@ -320,6 +320,16 @@ fn what_is_remembered_has_a_bound_and_the_oldest_goes_first() {
 }
 
 #[test]
+fn whoever_is_alone_takes_no_turn_and_pushes_out_nobody_elses() {
+    let (mut chooser, candidates) = (in_turn(), nodes([1, 2]));
+    assert_eq!(chooser.order_for("sum", &candidates)[0], node(1));
+    for path in 0..3_000 {
+        assert_eq!(chooser.order_for(&format!("action/{path}"), &candidates[..1]), [node(1)]);
+    }
+    assert_eq!(chooser.order_for("sum", &candidates)[0], node(2));
+}
+
+#[test]
 fn selectors_are_read_as_they_are_written() {
     let id = node(0xab).to_string();
     for selector in [

@@ -37,6 +37,8 @@ struct Bench {
     now: Instant,
     asked: u64,
     checks: usize,
+    /// What the directory has been asked and answers later, where it does.
+    held: Option<Vec<In>>,
 }
 
 impl Bench {
@@ -45,9 +47,9 @@ impl Bench {
         let rng = random_stream(&[9; 32], RandomDomain::Discovery);
         let machine = Discovery::new(config(limits), node_id(OWN), rng);
         let (counters, now) = (Counters::default(), Instant::from_millis(1_000));
-        let mut bench = Self { machine, counters, now, asked: 0, checks: 0 };
-        for (link, peer) in [(A, 1), (B, 2), (C, 3)] {
-            assert_eq!(bench.tell(In::LinkUp { link, peer: node_id(peer) }), []);
+        let mut bench = Self { machine, counters, now, asked: 0, checks: 0, held: None };
+        for link in [A, B, C] {
+            assert_eq!(bench.tell(In::LinkUp { link }), []);
         }
         bench
     }
@@ -73,17 +75,32 @@ impl Bench {
                     let WhoHasAnswer { id, finding } = WhoHasAnswer::decode(&body).unwrap();
                     said.push(Said::Answer(link, id, finding));
                 }
-                Out::Resolve { probe, .. } => self.handle(In::Resolved { probe, answer: None }),
+                Out::Resolve { probe, .. } => self.directory_says(In::Resolved { probe, answer: None }),
                 Out::Check { check, path, proof } => {
                     self.checks += 1;
                     let node = proved(&proof, path.as_str()).map(node_id);
-                    self.handle(In::Checked { check, valid: node.is_some(), node });
+                    self.directory_says(In::Checked { check, valid: node.is_some(), node });
                 }
                 Out::Answer { outcome, .. } => said.push(Said::Outcome(outcome)),
                 Out::Violation { link, reason } => said.push(Said::Violation(link, reason)),
             }
         }
         said
+    }
+
+    fn directory_says(&mut self, answer: In) {
+        match &mut self.held {
+            Some(held) => held.push(answer),
+            None => self.handle(answer),
+        }
+    }
+
+    /// Lets the directory say what it has not said yet.
+    fn release(&mut self) -> Vec<Said> {
+        for answer in self.held.take().unwrap_or_default() {
+            self.handle(answer);
+        }
+        self.said()
     }
 
     /// Asks for "sum", and gives the name that the question has.
@@ -234,11 +251,11 @@ fn a_late_question_by_a_new_link_gets_the_answer_that_was_found() {
     bench.question(A, id, "sum");
     bench.answer(B, id, Finding::No);
     let d = LinkId(4);
-    bench.tell(In::LinkUp { link: d, peer: node_id(4) });
+    bench.tell(In::LinkUp { link: d });
     assert_eq!(bench.question(d, id, "sum"), [Said::Answer(d, id, Finding::No)], "the parent hears the rest");
     bench.answer(C, id, genuine());
     let e = LinkId(5);
-    bench.tell(In::LinkUp { link: e, peer: node_id(5) });
+    bench.tell(In::LinkUp { link: e });
     assert_eq!(bench.question(e, id, "sum"), [Said::Answer(e, id, genuine())]);
 }
 
@@ -251,8 +268,41 @@ fn a_question_that_comes_back_for_another_path_is_not_answered_with_no() {
     assert_eq!(bench.question(B, id, "sum"), []);
     assert_eq!(bench.answer(C, id, Finding::No), [Said::Answer(A, id, Finding::Incomplete)]);
     let d = LinkId(4);
-    bench.tell(In::LinkUp { link: d, peer: node_id(4) });
+    bench.tell(In::LinkUp { link: d });
     assert_eq!(bench.question(d, id, "sum"), [Said::Answer(d, id, Finding::Incomplete)]);
+}
+
+#[test]
+fn a_no_for_one_path_is_no_answer_for_another_whoever_brings_it() {
+    let mut bench = bench();
+    let (id, d, e) = (foreign(1), LinkId(4), LinkId(5));
+    bench.question(A, id, "nonsense");
+    bench.tell(In::LinkUp { link: d });
+    assert_eq!(bench.question(d, id, "sum"), [Said::Answer(d, id, Finding::Incomplete)], "under way");
+    assert_eq!(bench.answer(B, id, Finding::No), []);
+    assert_eq!(bench.answer(C, id, Finding::No), [Said::Answer(A, id, Finding::No)]);
+    bench.tell(In::LinkUp { link: e });
+    assert_eq!(bench.question(e, id, "sum"), [Said::Answer(e, id, Finding::Incomplete)], "over");
+    assert_eq!(bench.question(e, id, "nonsense"), [Said::Answer(e, id, Finding::No)]);
+}
+
+#[test]
+fn a_question_without_time_is_answered_and_not_spread() {
+    let (mut bench, id) = (bench(), foreign(1));
+    let mut body = Vec::new();
+    WhoHas { id, path: "sum".parse().unwrap(), hops: 8, time_left_us: 1, gather_us: None }.encode(&mut body);
+    let said = bench.frame(A, FrameType::WhoHas, body);
+    assert_eq!(said, [Said::Answer(A, id, Finding::Incomplete)]);
+}
+
+#[test]
+fn what_another_question_found_meanwhile_is_an_answer_too() {
+    let mut bench = bench();
+    bench.ask();
+    bench.question(A, foreign(1), "sum");
+    assert_eq!(bench.answer(B, foreign(1), genuine()), [Said::Answer(A, foreign(1), genuine())]);
+    let found = Outcome::Found([proof(7, "sum")].into());
+    assert_eq!(bench.pass(Duration::from_secs(2)), [Said::Outcome(found)]);
 }
 
 #[test]
@@ -413,4 +463,98 @@ fn what_is_cached_has_a_bound() {
         bench.assert_within_limits();
     }
     assert_eq!(bench.machine.cache.len(), 5);
+}
+
+#[test]
+fn who_brings_a_question_while_the_directory_thinks_gets_one_frame_all_the_same() {
+    let mut bench = bench();
+    bench.held = Some(Vec::new());
+    let id = foreign(1);
+    assert_eq!(bench.question(A, id, "sum"), []);
+    assert_eq!(bench.question(B, id, "sum"), []);
+    // Our question to B is the answer to B's, and B's is the answer to ours.
+    assert_eq!(bench.release(), [Said::Question(B, id), Said::Question(C, id)]);
+    assert_eq!(bench.answer(C, id, Finding::No), [Said::Answer(A, id, Finding::No)]);
+
+    let (mut bench, id) = (self::bench(), foreign(2));
+    bench.held = Some(Vec::new());
+    bench.question(A, id, "sum");
+    bench.question(C, id, "sum");
+    let Some(In::Resolved { probe, .. }) = bench.held.take().unwrap().pop() else { panic!("it was asked") };
+    let said = bench.tell(In::Resolved { probe, answer: Some(proof(OWN, "sum")) });
+    let yes = || Finding::Yes([proof(OWN, "sum")].into());
+    assert_eq!(said, [Said::Answer(C, id, yes()), Said::Answer(A, id, yes())]);
+}
+
+#[test]
+fn an_answer_is_not_final_while_its_proof_is_being_checked() {
+    let mut bench = bench();
+    let id = bench.ask();
+    for link in [A, B] {
+        assert_eq!(bench.answer(link, id, Finding::No), []);
+    }
+    bench.held = Some(Vec::new());
+    assert_eq!(bench.answer(C, id, genuine()), []);
+    assert_eq!(bench.release(), [Said::Outcome(Outcome::Found([proof(7, "sum")].into()))]);
+
+    // Nor does a check that takes too long hold anything up, or lead to a second answer.
+    let mut bench = self::bench();
+    let id = bench.ask();
+    bench.held = Some(Vec::new());
+    assert_eq!(bench.answer(C, id, genuine()), []);
+    assert_eq!(bench.pass(Duration::from_secs(2)), [Said::Outcome(Outcome::Incomplete)]);
+    assert_eq!(bench.release(), []);
+    bench.machine.gauges(|name, value, _, zero| assert!(!zero || value == 0, "{name} is {value}"));
+}
+
+#[test]
+fn not_more_proofs_than_fit_are_checked_at_the_same_time() {
+    let mut bench = bench();
+    bench.held = Some(Vec::new());
+    for number in 0..1_100 {
+        let asker = NodeId::from_bytes([(number % 10) as u8 + 0x10; 32]);
+        let id = QuestionId { origin: asker, number };
+        bench.question(A, id, "sum");
+        let resolved = bench.held.as_mut().unwrap().pop().unwrap();
+        assert!(matches!(resolved, In::Resolved { .. }));
+        bench.tell(resolved);
+        bench.answer(B, id, genuine());
+        bench.now = bench.now + Duration::from_millis(1);
+        bench.assert_within_limits();
+    }
+    assert_eq!(bench.counted("discovery.checks_full"), 1_100 - 1_024);
+}
+
+#[test]
+fn what_is_gathered_has_a_bound() {
+    let mut bench = bench();
+    let large = |node: usize| {
+        let mut bytes = proof(node, "sum").to_vec();
+        bytes.extend_from_slice(&[b' '; 16_000]);
+        Bytes::from(bytes)
+    };
+    let mut ended = 0;
+    for number in 0..400 {
+        let id = QuestionId { origin: NodeId::from_bytes([(number % 10) as u8 + 0x10; 32]), number };
+        let mut body = Vec::new();
+        let gather_us = Some(10_000_000);
+        WhoHas { id, path: "sum".parse().unwrap(), hops: 8, time_left_us: 30_000_000, gather_us }
+            .encode(&mut body);
+        bench.frame(A, FrameType::WhoHas, body);
+        ended += bench.answer(B, id, Finding::Yes((1..=3).map(large).collect())).len();
+        bench.assert_within_limits();
+    }
+    assert!((200..300).contains(&ended), "{ended} questions ended with what they had");
+}
+
+#[test]
+fn who_asks_when_little_time_is_left_in_a_question_asks_anew() {
+    let mut bench = bench();
+    let first = bench.ask();
+    bench.pass(Duration::from_millis(900));
+    let (query, deadline) = (QueryId(77), bench.now + Duration::from_secs(3));
+    assert_eq!(bench.tell(In::Ask { query, path: path("sum"), deadline, gather: None }), []);
+    bench.pass(Duration::from_millis(600));
+    let second = bench.ask();
+    assert_ne!(first, second);
 }

@@ -50,7 +50,7 @@ pub(super) fn proof(node: usize, path: &str) -> Bytes {
 /// Who has signed a proof, if it is a good one for this path.
 pub(super) fn proved(proof: &[u8], path: &str) -> Option<usize> {
     let (node, served) = core::str::from_utf8(proof).ok()?.split_once(" serves ")?;
-    (served == path).then(|| node.parse().ok())?
+    (served.trim_end() == path).then(|| node.parse().ok())?
 }
 
 pub(super) fn header(frame_type: FrameType, body: &[u8]) -> FrameHeader {
@@ -132,8 +132,8 @@ impl Mesh {
     pub(super) fn connect(&mut self, a: usize, b: usize, latency: Duration) {
         let link = LinkId(self.links.len() as u64 + 1);
         self.links.insert(link, (a, b, latency));
-        self.tell(a, In::LinkUp { link, peer: node_id(b) });
-        self.tell(b, In::LinkUp { link, peer: node_id(a) });
+        self.tell(a, In::LinkUp { link });
+        self.tell(b, In::LinkUp { link });
     }
 
     pub(super) fn link(&self, a: usize, b: usize) -> LinkId {

@@ -239,6 +239,29 @@ fn after_the_time_for_gathering_the_first_yes_is_enough() {
 }
 
 #[test]
+fn gathering_ends_even_if_nobody_says_anything() {
+    let mut mesh = Mesh::line(2);
+    mesh.slow_down(0, 1, ms(60_000));
+    let (start, query) = (mesh.now, mesh.gather(0, "sum", 5_000, 200));
+    mesh.run();
+    assert_eq!(mesh.outcome(query), Outcome::Incomplete);
+    assert_eq!(mesh.answered_at(query).unwrap() - start, ms(2_500));
+}
+
+#[test]
+fn a_new_neighbour_is_asked_what_nobody_served_before_it_came() {
+    let mut mesh = Mesh::new(3, &[(0, 1)]);
+    mesh.provide(2, "sum");
+    let before = mesh.ask(0, "sum", 5_000);
+    mesh.run();
+    assert_eq!(mesh.outcome(before), Outcome::NotFound);
+    mesh.connect(0, 2, ms(1));
+    let after = mesh.ask(0, "sum", 5_000);
+    mesh.run();
+    assert_eq!(mesh.found(after, "sum"), [2].into());
+}
+
+#[test]
 fn the_answer_to_a_question_serves_the_next_ones_until_it_is_old() {
     let mut mesh = Mesh::full(4);
     let first = mesh.ask(0, "sum", 5_000);
@@ -295,24 +318,17 @@ fn a_change_of_the_directory_answers_those_who_wait() {
 
 #[test]
 fn a_no_is_not_kept_if_a_neighbour_came_while_it_was_asked_for() {
-    let mut mesh = Mesh::line(2);
+    let mut mesh = Mesh::new(3, &[(0, 1)]);
     mesh.slow_down(0, 1, ms(100));
-    let query = mesh.ask(0, "sum", 5_000);
+    mesh.provide(2, "sum");
+    let first = mesh.ask(0, "sum", 5_000);
     mesh.run_for(ms(50));
-    mesh.slow_down(0, 1, ms(1));
-    let mut bigger = Mesh::new(3, &[(0, 1)]);
-    bigger.slow_down(0, 1, ms(100));
-    bigger.provide(2, "sum");
-    let first = bigger.ask(0, "sum", 5_000);
-    bigger.run_for(ms(50));
-    bigger.connect(0, 2, ms(1));
-    bigger.run();
-    let second = bigger.ask(0, "sum", 5_000);
-    bigger.run();
-    assert_eq!(bigger.outcome(first), Outcome::NotFound);
-    assert_eq!(bigger.found(second, "sum"), [2].into());
+    mesh.connect(0, 2, ms(1));
     mesh.run();
-    assert_eq!(mesh.outcome(query), Outcome::NotFound);
+    let second = mesh.ask(0, "sum", 5_000);
+    mesh.run();
+    assert_eq!(mesh.outcome(first), Outcome::NotFound);
+    assert_eq!(mesh.found(second, "sum"), [2].into());
 }
 
 #[test]

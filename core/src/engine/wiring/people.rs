@@ -93,7 +93,7 @@ impl Engine {
         self.neighbour_links.insert(node, link);
         self.tell_routing(routing::In::LinkUp { link, peer: node });
         self.tell_directory(directory::In::LinkUp { link, peer: node });
-        self.tell_discovery(discovery::In::LinkUp { link, peer: node });
+        self.tell_discovery(discovery::In::LinkUp { link });
     }
 
     fn neighbour_lost(&mut self, node: NodeId) {
