@@ -186,6 +186,10 @@ impl Directory {
     /// Signs, passes on and tells what has changed. The engine calls it at the end of a turn; where it does not, the timer
     /// does.
     pub(crate) fn flush(&mut self, cx: &mut Cx<'_>) {
+        if self.wake.is_none_or(|wake| wake > cx.now) {
+            // Most turns are about calls, and cost nothing here.
+            return;
+        }
         self.sign_if_time(cx.now);
         self.flood(cx);
         while let Some(node) = self.changed.pop_first() {
