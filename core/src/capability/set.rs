@@ -86,12 +86,14 @@ impl CapabilitySet {
         self.has_tag(tag) || Tag::other_spelling(tag).is_some_and(|other| self.has_tag(&other))
     }
 
-    /// What follows a key, in each tag that has it: `None` where it is only present.
+    /// What follows a key, in each tag that has it: `None` where it is only present. Text that no tag can have as its key
+    /// (empty, or with `=` or `:`) is in none.
     pub fn values(&self, axis: Axis, key: &str) -> impl Iterator<Item = Option<&str>> {
+        let possible = !key.is_empty() && !key.contains(['=', ':']);
         let start = format!("{axis}.{key}");
         let tags = self.tags.range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded));
         let len = start.len();
-        tags.take_while(move |tag| tag.starts_with(&start)).filter_map(move |tag| {
+        tags.take_while(move |tag| possible && tag.starts_with(&start)).filter_map(move |tag| {
             match tag.as_bytes().get(len) {
                 None => Some(None),
                 Some(b'=' | b':') => Some(Some(&tag[len + 1..])),

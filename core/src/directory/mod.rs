@@ -8,6 +8,7 @@ mod bucket;
 mod digest;
 pub mod entry;
 mod flood;
+pub mod index;
 mod memory;
 mod merkle;
 mod neighbour;

@@ -97,6 +97,9 @@ fn a_key_is_found_with_all_its_values_and_without_its_neighbours() {
     let values: Vec<Option<&str>> = set.values(Axis::Hardware, "gpu").collect();
     assert_eq!(values, [None, Some("b"), Some("a")]);
     assert_eq!(set.values(Axis::Software, "gpu").count(), 0);
+    for no_key in ["", "gpu:", "gpu=a", "gpu:b"] {
+        assert_eq!(set.values(Axis::Hardware, no_key).count(), 0, "{no_key}");
+    }
     assert!(set.holds("hardware.gpu=b") && set.holds("hardware.gpu:a") && !set.holds("hardware.gpu2=a"));
 }
 
