@@ -30,7 +30,7 @@ impl Version {
         let mut components = [0; 3];
         for (index, component) in release.split('.').enumerate() {
             // `parse` alone would take a sign.
-            if component.is_empty() || !component.bytes().all(|byte| byte.is_ascii_digit()) {
+            if !component.bytes().all(|byte| byte.is_ascii_digit()) {
                 return None;
             }
             *components.get_mut(index)? = component.parse().ok()?;

@@ -274,6 +274,8 @@ proptest! {
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(json.as_f64().map(f64::to_bits), Some(number.to_bits()));
         prop_assert!(text.contains(['.', 'e']), "{}", text);
+        let others = format!("{}", serde_json::Number::from_f64(number).unwrap());
+        prop_assert_eq!(others.replace("e+", "e"), text, "the same digits and places as serde_json");
     }
 
     #[test]
