@@ -5,6 +5,7 @@
 //! entries of a node that does not count as alive are hidden.
 
 mod bucket;
+mod catalogue;
 mod digest;
 pub mod entry;
 mod flood;

@@ -7,8 +7,9 @@ use super::Directory;
 use super::entry::{EntryKind, EntryValue, ProviderEntry};
 use super::view::Owner;
 use crate::address::Address;
-use crate::capability::CapabilitySet;
+use crate::capability::{CapabilitySet, Filter, ScopeQuery};
 use crate::identity::{Incarnation, NodeId, NodeLabel, PublicKey};
+use crate::predicate::Predicate;
 use crate::time::Instant;
 
 /// A node that serves an action.
@@ -127,6 +128,20 @@ impl Directory {
         } else {
             holders
         }
+    }
+
+    /// Who has the capabilities that are asked for and counts as alive, in the order of node ids.
+    pub(crate) fn find(
+        &self,
+        filter: &Filter,
+        predicate: Option<&Predicate>,
+        scope: &ScopeQuery,
+    ) -> Vec<NodeId> {
+        let own = self.subnet_of(&self.own);
+        let same_subnet = |node: &NodeId| own.zip(self.subnet_of(node)).map(|(own, other)| own == other);
+        let mut found = self.view.with_capabilities(filter, predicate, scope, same_subnet);
+        found.retain(|node| self.is_visible(node));
+        found
     }
 
     /// The key of a node that has announced anything.

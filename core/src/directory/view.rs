@@ -4,11 +4,13 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::bucket::{Rate, TokenBucket};
+use super::catalogue::Catalogue;
 use super::digest::DigestTree;
-use super::entry::{Alias, EntryValue, NodeRecord};
+use super::entry::{Alias, EntryKind, EntryValue, NodeRecord};
 use super::set::{Changes, EntrySet};
-use crate::capability::CapabilitySet;
+use crate::capability::{CapabilitySet, Filter, ScopeQuery};
 use crate::identity::{NodeId, NodeLabel};
+use crate::predicate::Predicate;
 use crate::time::Instant;
 use crate::wire::body::directory::{EntryKey, SignedHead, Version};
 use crate::wire::path::ActionPath;
@@ -63,7 +65,7 @@ impl Owner {
     }
 
     pub(super) fn capabilities(&self) -> Option<&CapabilitySet> {
-        match &self.set.get(&super::entry::EntryKind::Capabilities.key(""))?.value {
+        match &self.set.get(&EntryKind::Capabilities.key(""))?.value {
             EntryValue::Capabilities(set) => Some(set),
             _ => None,
         }
@@ -89,6 +91,7 @@ pub(super) struct View {
     hidden: BTreeSet<NodeId>,
     expiries: BTreeSet<(Instant, NodeId)>,
     weight: usize,
+    catalogue: Catalogue,
     digests: DigestTree,
 }
 
@@ -168,6 +171,7 @@ impl View {
         let owner = Owner { head, set: EntrySet::default(), hops, age_s, arrived: now, spread: None };
         self.expiries.insert((owner.expires(), node));
         self.owners.insert(node, owner);
+        self.catalogue.put(node, &CapabilitySet::new());
         self.digests.touch(&node);
     }
 
@@ -188,6 +192,11 @@ impl View {
         let old: Vec<Found> = changes.keys().filter_map(|key| Found::of(key, owner)).collect();
         let keys: Vec<EntryKey> = changes.keys().cloned().collect();
         owner.set.apply(changes);
+        let capabilities = EntryKind::Capabilities.key("");
+        if keys.contains(&capabilities) {
+            let nothing = CapabilitySet::new();
+            self.catalogue.put(node, owner.capabilities().unwrap_or(&nothing));
+        }
         self.weight += owner.set.weight();
         let new: Vec<Found> = keys.iter().filter_map(|key| Found::of(key, owner)).collect();
         for found in old {
@@ -207,8 +216,22 @@ impl View {
         for found in found {
             self.unfind(*node, found);
         }
+        self.catalogue.remove(node);
         self.digests.touch(node);
         Some(owner.head)
+    }
+
+    /// Who has the capabilities that are asked for, hidden or not, in the order of node ids.
+    pub(super) fn with_capabilities(
+        &self,
+        filter: &Filter,
+        predicate: Option<&Predicate>,
+        scope: &ScopeQuery,
+        same_subnet: impl Fn(&NodeId) -> Option<bool>,
+    ) -> Vec<NodeId> {
+        let mut found = self.catalogue.find(filter, predicate, scope, same_subnet);
+        found.sort_unstable();
+        found
     }
 
     fn find(&mut self, node: NodeId, found: Found) {

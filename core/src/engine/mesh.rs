@@ -8,7 +8,7 @@ use super::{
     Call, DirectoryError, Engine, NodeDescription, NodeStatus, OpId, ProviderEntry, ProviderState, RouteInfo,
     ServeError, Target,
 };
-use crate::capability::{CapabilitySet, Filter, Scope, ScopeQuery, SubnetId};
+use crate::capability::{CapabilitySet, Filter, ScopeQuery, SubnetId};
 use crate::code::{Code, Error, Kind};
 use crate::delivery::selector::{Candidate, Selector};
 use crate::identity::{Incarnation, NodeId, NodeLabel};
@@ -223,16 +223,7 @@ impl Engine {
 
     /// The nodes that a query finds, this one included if it matches, in the order of their ids.
     pub fn find(&self, query: &Query) -> Vec<NodeId> {
-        let own_subnet = self.directory.subnet_of(&self.node_id);
-        let nothing = CapabilitySet::new();
-        let matches = |node: &NodeId| {
-            let set = self.directory.capabilities_of(node).unwrap_or(&nothing);
-            let same_subnet = own_subnet.zip(self.directory.subnet_of(node)).map(|(own, other)| own == other);
-            query.scope.admits(&Scope::of(set), same_subnet)
-                && query.filter.matches(set)
-                && query.predicate.as_ref().is_none_or(|predicate| predicate.evaluate(set))
-        };
-        self.directory.nodes().filter(matches).collect()
+        self.directory.find(&query.filter, query.predicate.as_ref(), &query.scope)
     }
 
     /// Who is known to serve an action, in the order of their ids, with what they say of it.
