@@ -33,6 +33,7 @@ fn one_way(aead: AeadId) -> (Sealer, Opener) {
             },
         },
         crypto: Arc::new(RustCrypto),
+        carrier: lacewing_core::session::Carrier::Stream,
     };
     let (initiator, message) = Initiator::start(&config, ChaCha20Rng::from_seed([1; 32]));
     let responder = Responder::start(&config, ChaCha20Rng::from_seed([2; 32]));

@@ -7,7 +7,7 @@ use crate::code::{CloseReason, Code, Error, Kind};
 use crate::delivery;
 use crate::directory;
 use crate::discovery::{self, Outcome, QueryId};
-use crate::engine::{Engine, Event};
+use crate::engine::{Engine, Event, NodeStatus};
 use crate::identity::NodeId;
 use crate::link;
 use crate::machine::Cx;
@@ -122,7 +122,10 @@ impl Engine {
     /// Whose proof this is, if it proves that its owner serves the path and takes calls.
     fn check_proof(&self, proof: &[u8], path: &ActionPath) -> Option<NodeId> {
         let proved = directory::check_proof(proof, path.as_str(), &*self.config.crypto).ok()?;
-        proved.entry.state.takes_calls().then_some(proved.node)
+        // A proof may be older than the end of its owner.
+        let is_down =
+            self.membership.status(&proved.node).is_some_and(|(status, _)| status == NodeStatus::Down);
+        (proved.entry.state.takes_calls() && !is_down).then_some(proved.node)
     }
 
     /// A call to a node that is no neighbour waits for a session.
