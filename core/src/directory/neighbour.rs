@@ -105,6 +105,8 @@ pub(super) struct Neighbour {
     pub(super) serving: VecDeque<NodeId>,
     pub(super) serve_at: Instant,
     pub(super) reassembly: Option<Reassembly>,
+    /// Whether views have been compared since the link is there.
+    pub(super) compared: bool,
     /// Whether it has broken the rules and is being closed.
     pub(super) cut: bool,
 }
@@ -125,6 +127,7 @@ impl Neighbour {
             serving: VecDeque::new(),
             serve_at: Instant::NEVER,
             reassembly: None,
+            compared: false,
             cut: false,
         }
     }

@@ -159,6 +159,12 @@ impl Directory {
         Some(self.view.get(node)?.record()?.subnet)
     }
 
+    /// Whether there is a neighbour, views have been compared on each link, and nothing that was found lacking is awaited.
+    pub(crate) fn is_view_compared(&self) -> bool {
+        let compared = |neighbour: &super::Neighbour| neighbour.compared && !neighbour.is_awaited();
+        !self.neighbours.is_empty() && self.neighbours.values().all(compared) && self.wanted.is_empty()
+    }
+
     /// Whether queries give this node: it counts as alive, and has not taken back everything.
     pub(crate) fn is_visible(&self, node: &NodeId) -> bool {
         let says_anything = self.view.get(node).is_some_and(|owner| owner.set.len() > 0);

@@ -147,7 +147,7 @@ impl Directory {
             if let Some(neighbour) = self.neighbours.get_mut(&link) {
                 neighbour.digest_at = next;
             }
-            return;
+            return self.set_compared(link);
         }
         cx.mark("directory.views_differ");
         if self.view.len() <= SMALL_VIEW {
@@ -274,7 +274,15 @@ impl Directory {
                 }
             }
         }
+        self.set_compared(link);
         self.ask(cx, link);
+    }
+
+    /// What this node lacks on a link is known now.
+    fn set_compared(&mut self, link: LinkId) {
+        if let Some(neighbour) = self.neighbours.get_mut(&link) {
+            neighbour.compared = true;
+        }
     }
 
     /// Puts an owner on the list of those to ask for, unless it is on one already.
@@ -379,6 +387,8 @@ impl Directory {
             cx.count("directory.malformed");
             return self.violation(link, CloseReason::MalformedFrame);
         };
+        // Whoever asks has compared, and has shown before what it has.
+        self.set_compared(link);
         let Some(neighbour) = self.neighbours.get_mut(&link) else { return };
         neighbour.serving = request.nodes.into();
         neighbour.serve_at = cx.now;

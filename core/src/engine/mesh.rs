@@ -52,6 +52,18 @@ pub struct Query {
     pub scope: ScopeQuery,
 }
 
+impl From<Predicate> for Query {
+    fn from(predicate: Predicate) -> Self {
+        Self { predicate: Some(predicate), ..Self::default() }
+    }
+}
+
+impl From<Filter> for Query {
+    fn from(filter: Filter) -> Self {
+        Self { filter, ..Self::default() }
+    }
+}
+
 /// The macro's borrow of what every command hands on.
 macro_rules! cx {
     ($engine:ident) => {
@@ -72,6 +84,7 @@ impl Engine {
     pub fn serve_as(&mut self, now: Instant, entry: ProviderEntry) -> Result<Arc<ActionPath>, ServeError> {
         self.advance(now);
         let path = self.delivery.serve(entry.path.as_str())?;
+        self.delivery.set_takes_calls(path.as_str(), entry.state.takes_calls());
         if let Err(error) = self.announce(entry) {
             self.delivery.unserve(path.as_str());
             return Err(ServeError::Announcement(error.to_string()));
@@ -203,6 +216,12 @@ impl Engine {
             return Some(NodeStatus::Up);
         }
         self.membership.status(node).map(|(status, _)| status)
+    }
+
+    /// Whether this node knows what its neighbours know: it has one, views have been compared on each link, and nothing that
+    /// was found lacking is awaited.
+    pub fn is_view_compared(&self) -> bool {
+        self.directory.is_view_compared()
     }
 
     /// The way to a node; `None` for this node itself, and where no path leads.

@@ -353,3 +353,44 @@ fn a_call_whose_first_choice_cannot_be_reached_goes_to_the_next() {
         assert_eq!(net.wait_for(0, op).unwrap().data, "done");
     }
 }
+
+#[test]
+fn who_comes_later_does_not_find_those_who_died_before() {
+    let mut net = Net::new(4);
+    net.connect(0, 1);
+    net.connect(1, 2);
+    net.run_until("both ends know each other", |net| net.status(2, 0) == Some(NodeStatus::Up));
+    let (dead, now) = (net.id(2), net.now);
+    net.node(2).add_alias(now, "soon dead").unwrap();
+    net.run_until("the alias is known", |net| net.node(0).resolve("soon dead") == [dead]);
+    net.kill(2, false);
+    net.run_until("it is down", |net| net.status(2, 0) == Some(NodeStatus::Down));
+
+    net.connect(3, 0);
+    net.run_until("the newcomer knows what its neighbour knows", |net| net.node(3).is_view_compared());
+    assert!(net.node(3).describe(&dead).is_some_and(|said| !said.visible), "its entries are passed on");
+    assert_eq!(net.node(3).resolve("soon dead"), []);
+    assert_eq!(net.node(3).find(&crate::engine::Query::default()).len(), 3);
+    assert!(net.node(3).providers("echo").iter().all(|(node, _)| *node != dead));
+
+    // Until it is back.
+    net.start(2, 2, config(2));
+    net.connect(2, 1);
+    net.run_until("it is found", |net| net.node(3).find(&crate::engine::Query::default()).len() == 4);
+}
+
+#[test]
+fn an_action_that_begins_paused_takes_no_calls() {
+    let mut net = Net::line(2);
+    let now = net.now;
+    let entry = crate::engine::ProviderEntry::new("later".parse().unwrap());
+    let paused = crate::engine::ProviderEntry { state: crate::engine::ProviderState::Paused, ..entry };
+    net.node(1).serve_as(now, paused).unwrap();
+    for from in [0, 1] {
+        let error = match net.call(from, 1, "later", "x") {
+            Ok(op) => net.wait_for(from, op).unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(error.kind(), Some(Kind::NotRunning), "from {from}");
+    }
+}

@@ -88,6 +88,10 @@ impl Engine {
                 let (reason, older_than) = (CloseReason::Superseded, Some(incarnation));
                 self.tell_links(link::In::CloseTunnels { peer: node, reason, older_than });
                 self.tell_membership(membership::In::Learned { node, incarnation });
+                // What somebody has left behind is passed on until it runs out, but nobody is to find it.
+                if self.node_status(&node).is_none() {
+                    self.tell_directory(directory::In::Hide { node });
+                }
             }
             directory::Out::Superseded { by } => {
                 self.tell_membership(membership::In::Overtaken { incarnation: by });
