@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use lacewing_core::address::AddressError;
-use lacewing_core::config::{Config, NetworkKey, NetworkName, NetworkNameError};
+use lacewing_core::capability::{CapabilitySet, SubnetId};
+use lacewing_core::config::{Config, NetworkKey, NetworkName, NetworkNameError, RouteMetric};
 use lacewing_core::crypto::{CryptoProvider, RustCrypto};
 use lacewing_core::identity::LabelError;
 use lacewing_core::machine::{NoTrace, Trace};
@@ -48,7 +49,11 @@ pub struct Builder {
     network: String,
     listen: Vec<String>,
     peers: Vec<String>,
+    capabilities: CapabilitySet,
+    aliases: Vec<String>,
+    subnet: SubnetId,
     trust: Option<Trust>,
+    route_metric: RouteMetric,
     limits: Limits,
     timing: Timing,
     identity: Option<Identity>,
@@ -115,6 +120,9 @@ pub enum StartError {
         /// What the engine says.
         reason: Error,
     },
+    /// An alias cannot be one, or the node would say more of itself than its limits allow.
+    #[error("the node cannot say that of itself: {0}")]
+    Introduction(Error),
     /// The system has no randomness to give.
     #[error("the operating system gives no randomness: {0}")]
     Entropy(String),
@@ -140,7 +148,11 @@ impl Builder {
             network: NETWORK_DEFAULT.to_owned(),
             listen: Vec::new(),
             peers: Vec::new(),
+            capabilities: CapabilitySet::new(),
+            aliases: Vec::new(),
+            subnet: SubnetId::GLOBAL,
             trust: None,
+            route_metric: RouteMetric::default(),
             limits: Limits::default(),
             timing: Timing::default(),
             identity: None,
@@ -176,6 +188,31 @@ impl Builder {
     /// Dials `host:port` for as long as the node lives. May be given several times. The peer need not be there yet.
     pub fn peer(mut self, addr: impl Into<String>) -> Self {
         self.peers.push(addr.into());
+        self
+    }
+
+    /// What the node can do, for others to find. Default: nothing is said.
+    pub fn capabilities(mut self, capabilities: CapabilitySet) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// One more name that the node goes by, besides that of [`name`](Self::name). May be given several times; several nodes
+    /// may have the same.
+    pub fn alias(mut self, alias: impl Into<String>) -> Self {
+        self.aliases.push(alias.into());
+        self
+    }
+
+    /// The subnet that the node is in. Default: the whole mesh.
+    pub fn subnet(mut self, subnet: SubnetId) -> Self {
+        self.subnet = subnet;
+        self
+    }
+
+    /// What makes a route good; all nodes of a network should agree. Default: measured round trips.
+    pub fn route_metric(mut self, route_metric: RouteMetric) -> Self {
+        self.route_metric = route_metric;
         self
     }
 
@@ -289,7 +326,7 @@ impl Builder {
         let config = Arc::new(Config {
             network,
             trust,
-            route_metric: lacewing_core::config::RouteMetric::default(),
+            route_metric: self.route_metric,
             label,
             listen: local_addrs.iter().copied().map(Address::from).collect(),
             limits: self.limits,
@@ -307,6 +344,7 @@ impl Builder {
         );
         // From here on dropping the node closes what was opened.
         let node = Node::new(Arc::clone(&driver), local_addrs);
+        introduce(&driver, self.capabilities, &self.aliases, self.subnet)?;
         for addr in peers {
             node.connect(addr.clone()).map_err(|reason| StartError::Peer { addr, reason })?;
         }
@@ -335,6 +373,25 @@ fn parse_addresses(texts: &[String]) -> Result<Vec<Address>, StartError> {
 fn label(name: Option<String>, identity: &Identity) -> Result<NodeLabel, StartError> {
     let name = name.unwrap_or_else(|| identity.node_id().short().to_string());
     name.parse().map_err(|reason| StartError::Name { name, reason })
+}
+
+/// Says what the node was told to say of itself, in one announcement.
+fn introduce(
+    driver: &Arc<Driver>,
+    capabilities: CapabilitySet,
+    aliases: &[String],
+    subnet: SubnetId,
+) -> Result<(), StartError> {
+    let introduced = driver.command(|engine, now| {
+        if !capabilities.is_empty() {
+            engine.set_capabilities(now, capabilities)?;
+        }
+        if subnet != SubnetId::GLOBAL {
+            engine.set_subnet(now, subnet)?;
+        }
+        aliases.iter().try_for_each(|alias| engine.add_alias(now, alias))
+    });
+    introduced.map_err(StartError::Introduction)
 }
 
 fn entropy() -> Result<[u8; 32], StartError> {

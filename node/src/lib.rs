@@ -27,12 +27,14 @@
 //! The protocol itself is the sans-IO engine of `lacewing_core`; this crate drives it with tokio, as tasks on the
 //! caller's runtime, current-thread or multi-thread, and adds no thread of its own.
 
+mod action;
 mod builder;
 mod call;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod driver;
 mod events;
+mod mesh;
 mod node;
 mod payload;
 mod request;
@@ -42,6 +44,7 @@ pub mod transport;
 #[doc(hidden)]
 pub use driver::BUGS as DRIVER_BUGS;
 
+pub use action::Action;
 pub use builder::{Builder, StartError};
 pub use call::{CallBuilder, CallFuture};
 pub use events::{Event, Events};
@@ -53,11 +56,24 @@ pub use transport::{MemoryNetwork, TcpTransport, Transport};
 /// The cryptography that the protocol asks for, for nodes with a provider of their own.
 pub use lacewing_core::crypto;
 
-pub use lacewing_core::config::{NetworkKey, NetworkName};
+/// What a node says that it can do: tags, metadata, and what follows from them.
+pub use lacewing_core::capability;
+/// How a provider is chosen among several.
+pub use lacewing_core::delivery::selector;
+/// Questions about what a node can do.
+pub use lacewing_core::predicate;
+
+pub use lacewing_core::capability::{CapabilitySet, SubnetId};
+pub use lacewing_core::config::{NetworkKey, NetworkName, RouteMetric};
+pub use lacewing_core::delivery::selector::Selector;
+pub use lacewing_core::directory::SchemaId;
 pub use lacewing_core::engine::{
-    Caller, Codec, DialFailure, DownReason, Gauge, Lifecycle, LinkId, Payload, PeerInfo, ServeError,
+    Caller, Codec, DialFailure, DownReason, Gauge, Lifecycle, LinkId, NodeDescription, NodeInfo, NodeStatus,
+    Payload, PeerInfo, ProviderEntry, ProviderState, Query, RouteInfo, ServeError,
 };
 pub use lacewing_core::identity::PublicKey;
+pub use lacewing_core::predicate::Predicate;
+pub use lacewing_core::wire::path::ActionPath;
 pub use lacewing_core::{
     Address, CloseReason, Code, Error, Identity, Incarnation, Kind, Limits, NodeId, NodeLabel, Timing, Trust,
 };

@@ -10,6 +10,7 @@ use lacewing_core::config::Config;
 use lacewing_core::engine::{Gauge, Lifecycle, LinkId, PeerInfo, ServeError};
 use lacewing_core::{Address, Engine, Error, Incarnation, NodeId};
 
+use crate::action::Action;
 use crate::builder::Builder;
 use crate::call::CallBuilder;
 use crate::driver::{Driver, HandlerFuture, stopped_error};
@@ -64,7 +65,7 @@ impl Node {
         Self { inner: Arc::new(Inner { driver, listen, ending: tokio::sync::Mutex::new(()) }) }
     }
 
-    fn driver(&self) -> &Arc<Driver> {
+    pub(crate) fn driver(&self) -> &Arc<Driver> {
         &self.inner.driver
     }
 
@@ -93,14 +94,15 @@ impl Node {
         &self.inner.listen
     }
 
-    /// Serves `action` with `handler` from now on.
+    /// Serves `action` with `handler` from now on, and tells the mesh of it. A path is an [`Action`] that says no more of
+    /// itself. Paths that begin with `$` are for this node alone: nobody is told of them.
     ///
     /// The handler may be an async closure, `async |request: Request| { .. }`, or, where it needs something of its own, a closure that gives
     /// each request its share: `move |request: Request| { let store = store.clone(); async move { .. } }`. Each request gets a future of its own, which is dropped
     /// when the caller cancels, is lost, or has waited long enough. A handler that panics fails its own call, with `Internal`,
     /// and nothing else. On a current-thread runtime it makes its first step while its link is read, so it should
     /// await soon, as everything on such a runtime should.
-    pub fn serve<F, Fut, R>(&self, action: &str, handler: F) -> Result<(), ServeError>
+    pub fn serve<F, Fut, R>(&self, action: impl Into<Action>, handler: F) -> Result<(), ServeError>
     where
         F: Fn(Request) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R, Error>> + Send + 'static,
@@ -110,7 +112,7 @@ impl Node {
             let answer = handler(request);
             Box::pin(async move { answer.await.map(IntoPayload::into_payload) })
         };
-        self.driver().serve(action, Arc::new(handler))
+        self.driver().serve(action.into().entry()?, Arc::new(handler))
     }
 
     /// Serves `action` no longer. Requests that are being served are finished. `false`: it was not served.
@@ -166,10 +168,24 @@ impl Node {
         &self,
         mut pick: impl FnMut(&[PeerInfo]) -> Option<R>,
     ) -> Result<R, Error> {
+        self.wait_until(|node| pick(&node.peers())).await
+    }
+
+    /// Waits until `look` finds what it wants, looking again whenever something has happened to the node. Fails only when
+    /// this node is stopped; put a time-out around it.
+    ///
+    /// ```no_run
+    /// # async fn example(node: lacewing::Node) -> Result<(), lacewing::Error> {
+    /// // Until somebody serves it.
+    /// let provider = node.wait_until(|node| node.providers("math/sum").first().map(|(node, _)| *node)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn wait_until<R>(&self, mut look: impl FnMut(&Self) -> Option<R>) -> Result<R, Error> {
         // Subscribed before the first look, so that no change falls between.
         let mut events = self.events();
         loop {
-            if let Some(found) = pick(&self.peers()) {
+            if let Some(found) = look(self) {
                 return Ok(found);
             }
             match events.recv().await {

@@ -26,7 +26,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use lacewing_core::engine::{
-    Call, DialId, Input, LinkId, Misuse, OpId, Output, Payload, RequestId, ServeError,
+    Call, DialId, Input, LinkId, Misuse, OpId, Output, Payload, ProviderEntry, RequestId, ServeError,
 };
 use lacewing_core::{Address, Config, Engine, Error, Instant, Kind, NodeId};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -277,14 +277,16 @@ impl Driver {
 
     // --- commands of the application
 
-    pub(crate) fn call(
+    /// Starts the call that `order` makes of what the node knows now.
+    pub(crate) fn call<'a>(
         self: &Arc<Self>,
-        call: Call<'_>,
+        order: impl FnOnce(&Engine) -> Result<Call<'a>, Error>,
     ) -> Result<(OpId, oneshot::Receiver<CallResult>), Error> {
         self.with_soon(|core, now| {
             if core.closed {
                 return Err(stopped_error());
             }
+            let call = order(&core.engine)?;
             let op = core.engine.call(now, call)?;
             let (sender, receiver) = oneshot::channel();
             core.calls.insert(op, sender);
@@ -306,12 +308,20 @@ impl Driver {
         self.with_soon(|core, now| core.reply(now, request, result));
     }
 
-    pub(crate) fn serve(self: &Arc<Self>, action: &str, handler: Handler) -> Result<(), ServeError> {
+    /// Gives the engine a command, unless the node is closed.
+    pub(crate) fn command<R>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Engine, Instant) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        self.with(|core, now| if core.closed { Err(stopped_error()) } else { work(&mut core.engine, now) })
+    }
+
+    pub(crate) fn serve(self: &Arc<Self>, entry: ProviderEntry, handler: Handler) -> Result<(), ServeError> {
         self.with(|core, now| {
             if core.closed {
                 return Err(ServeError::Stopping);
             }
-            let path = core.engine.serve(now, action)?;
+            let path = core.engine.serve_as(now, entry)?;
             core.handlers.insert(path.as_str().to_owned(), handler);
             Ok(())
         })

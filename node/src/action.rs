@@ -1,0 +1,95 @@
+//! What is served, and what others are told of it.
+
+use lacewing_core::directory::{ProviderEntry, ProviderState, SchemaId};
+use lacewing_core::engine::ServeError;
+
+/// An action, and what others are told of it.
+///
+/// A path alone is one, running and idle:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use lacewing::{Action, MemoryNetwork, Node, Request, SchemaId, Trust};
+///
+/// let node = Node::builder().trust(Trust::Open).transport(MemoryNetwork::new()).start().await?;
+/// node.serve("math/double", async |request: Request| Ok(request.payload.data.repeat(2)))?;
+///
+/// let sum = Action::new("math/sum").version("1.4.0").schema(SchemaId::Name("math-v1".to_owned()));
+/// node.serve(sum, async |request: Request| Ok(request.payload))?;
+/// let (_, entry) = &node.providers("math/sum")[0];
+/// assert_eq!((entry.version.as_deref(), entry.load), (Some("1.4.0"), 0));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "an action is served by `Node::serve`"]
+pub struct Action {
+    path: String,
+    schema: Option<SchemaId>,
+    version: Option<String>,
+    load: u32,
+    state: ProviderState,
+}
+
+impl Action {
+    /// An action with this path, running and idle, without schema or version.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), schema: None, version: None, load: 0, state: ProviderState::Running }
+    }
+
+    /// Which shape its payloads have: a name of 1 to 255 bytes that callers know, or a hash.
+    pub fn schema(mut self, schema: SchemaId) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+
+    /// Its version: 1 to 64 bytes, usually `1.4.0`.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// How busy it is: requests that run or wait. Calls that go to the least loaded provider look at it.
+    pub fn load(mut self, load: u32) -> Self {
+        self.load = load;
+        self
+    }
+
+    /// Whether it takes calls. One that does not can be seen by others, and begins with
+    /// [`Node::resume_action`](crate::Node::resume_action).
+    pub fn state(mut self, state: ProviderState) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// What the directory says of it.
+    pub(crate) fn entry(self) -> Result<ProviderEntry, ServeError> {
+        let path = self.path.parse().map_err(|error| ServeError::Path(format!("{error}")))?;
+        Ok(ProviderEntry {
+            path,
+            schema: self.schema,
+            version: self.version,
+            load: self.load,
+            state: self.state,
+        })
+    }
+}
+
+impl From<&str> for Action {
+    fn from(path: &str) -> Self {
+        Self::new(path)
+    }
+}
+
+impl From<String> for Action {
+    fn from(path: String) -> Self {
+        Self::new(path)
+    }
+}
+
+impl From<&String> for Action {
+    fn from(path: &String) -> Self {
+        Self::new(path)
+    }
+}
