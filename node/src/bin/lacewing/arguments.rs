@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use lacewing::NodeId;
+use lacewing::Selector;
 
 use crate::duration::parse_duration;
 
@@ -28,6 +28,14 @@ pub(crate) enum Command {
     Call(CallArguments),
     /// Join for a moment and show the neighbours.
     Peers(PeersArguments),
+    /// Join for a moment and show all nodes of the mesh.
+    Nodes(NodesArguments),
+    /// Join for a moment and show the nodes that can do something.
+    Find(FindArguments),
+    /// Join for a moment and show everything that a node says of itself.
+    Describe(NodeArguments),
+    /// Join for a moment and show the way to a node.
+    Route(NodeArguments),
     /// Watch three nodes join, call each other, fail and recover. Takes a few seconds and needs nothing.
     Demo,
 }
@@ -84,6 +92,20 @@ pub(crate) struct UpArguments {
     /// An action to serve. There is one to try things out with: `echo_sum`.
     #[arg(long, value_name = "ACTION", env = "LACEWING_SERVE", value_delimiter = ',')]
     pub(crate) serve: Vec<String>,
+    /// Something that this node can do or has, for example `hardware.gpu` or `software.os=linux`. May be given several times.
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Vec<String>,
+    /// Something else to say of this node. May be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_meta)]
+    pub(crate) meta: Vec<(String, String)>,
+    /// One more name for this node; several nodes may have the same. May be given several times.
+    #[arg(long, value_name = "NAME", env = "LACEWING_ALIAS", value_delimiter = ',')]
+    pub(crate) alias: Vec<String>,
+}
+
+fn parse_meta(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("write for example owner=alice")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// What a command needs that joins for a moment only.
@@ -111,13 +133,44 @@ pub(crate) struct CallArguments {
     pub(crate) argument: String,
     #[command(flatten)]
     pub(crate) visit: VisitArguments,
-    /// Call this node and no other: the 64 digits of its id.
+    /// Call this node and no other: its id or the start of it, an alias or a label.
     #[arg(long, value_name = "NODE")]
-    pub(crate) to: Option<NodeId>,
+    pub(crate) to: Option<String>,
+    /// How one of several providers is chosen: `local_first`, `first_found`, `round_robin`, `least_loaded`, `random`, `fastest`
+    /// or `sticky:KEY` [default: the nearest].
+    #[arg(long, value_name = "SELECTOR", conflicts_with = "to")]
+    pub(crate) select: Option<Selector>,
+    /// Call only a node for which this holds, for example `hardware.gpu and hardware.memory_gb >= 64`.
+    #[arg(long = "where", value_name = "EXPR")]
+    pub(crate) wanted: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PeersArguments {
+    #[command(flatten)]
+    pub(crate) visit: VisitArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodesArguments {
+    #[command(flatten)]
+    pub(crate) visit: VisitArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FindArguments {
+    /// What must hold, for example `hardware.gpu and hardware.memory_gb >= 64`.
+    #[arg(value_name = "EXPR")]
+    pub(crate) expression: String,
+    #[command(flatten)]
+    pub(crate) visit: VisitArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeArguments {
+    /// Its id or the start of it, an alias or a label.
+    #[arg(value_name = "NODE")]
+    pub(crate) node: String,
     #[command(flatten)]
     pub(crate) visit: VisitArguments,
 }

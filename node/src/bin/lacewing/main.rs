@@ -1,16 +1,22 @@
-//! The `lacewing` command: keys, a node to run, calls to make, peers to look at, and a demo.
+//! The `lacewing` command: keys, a node to run, calls to make, a mesh to look at, and a demo.
 
 mod arguments;
 mod call;
 mod demo;
+mod describe;
 mod duration;
+mod expression;
 mod failure;
 mod incarnation;
 mod interrupt;
 mod keyfile;
 mod keygen;
+mod lookup;
+mod nodes;
 mod outcome;
 mod peers;
+mod portrait;
+mod route;
 mod screen;
 mod settings;
 mod up;
@@ -56,6 +62,10 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Up(arguments) => up::run(arguments).await,
             Command::Call(arguments) => interrupt::or(call::run(arguments)).await,
             Command::Peers(arguments) => interrupt::or(peers::run(arguments)).await,
+            Command::Nodes(arguments) => interrupt::or(nodes::run(arguments)).await,
+            Command::Find(arguments) => interrupt::or(nodes::find(arguments)).await,
+            Command::Describe(arguments) => interrupt::or(describe::run(arguments)).await,
+            Command::Route(arguments) => interrupt::or(route::run(arguments)).await,
             Command::Demo => interrupt::or(demo::run()).await,
         }
     });

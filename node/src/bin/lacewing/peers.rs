@@ -12,7 +12,7 @@ use crate::{outcome, screen};
 pub(crate) async fn run(arguments: PeersArguments) -> Result<(), Failure> {
     let as_json = arguments.visit.json;
     let visit = Visit::begin(arguments.visit).await?;
-    let found = visit.peer(None).await;
+    let found = visit.reach(None).await;
     if found.is_ok() {
         // The others get the rest of the time; who has not come by then is not shown.
         let all = visit.node.wait_for_peers(|peers| (peers.len() >= visit.peer_count).then_some(()));
@@ -21,8 +21,8 @@ pub(crate) async fn run(arguments: PeersArguments) -> Result<(), Failure> {
     let peers = visit.node.peers();
     visit.end().await;
     match found {
-        Ok(_) if as_json => screen::line(&peers.iter().map(peer_json).collect::<Value>().to_string()),
-        Ok(_) => table(&peers),
+        Ok(()) if as_json => screen::line(&peers.iter().map(peer_json).collect::<Value>().to_string()),
+        Ok(()) => table(&peers),
         Err(error) => Err(outcome::failure(&error, as_json)),
     }
 }

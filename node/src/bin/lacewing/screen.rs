@@ -19,3 +19,13 @@ pub(crate) fn bytes(data: &[u8]) -> Result<(), Failure> {
         _ => Ok(()),
     }
 }
+
+/// Prints rows with their columns below each other; the last column is as wide as it is.
+pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> Result<(), Failure> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    rows.iter().try_for_each(|row| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        line(cells.collect::<Vec<_>>().join("  ").trim_end())
+    })
+}

@@ -1,12 +1,13 @@
 //! Flags, environment and file, put together: a flag goes before the environment, which goes before the file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lacewing::capability::{self, Problem};
 use lacewing::crypto::RustCrypto;
-use lacewing::{Builder, Identity, NetworkKey, Node, PublicKey, Trust};
+use lacewing::{Builder, CapabilitySet, Identity, NetworkKey, Node, PublicKey, Trust};
 use serde::Deserialize;
 
 use crate::arguments::MeshArguments;
@@ -31,6 +32,9 @@ pub(crate) struct ConfigFile {
     pub(crate) pin: Vec<String>,
     pub(crate) open: bool,
     pub(crate) serve: Vec<String>,
+    pub(crate) tag: Vec<String>,
+    pub(crate) meta: BTreeMap<String, String>,
+    pub(crate) alias: Vec<String>,
 }
 
 impl ConfigFile {
@@ -115,4 +119,29 @@ pub(crate) fn identity(builder: Builder, key_file: &Path) -> Result<(Builder, In
     let incarnation = lives.begin()?;
     let identity = Identity::from_secret(*secret, Arc::new(RustCrypto));
     Ok((builder.identity(identity).incarnation(incarnation), lives))
+}
+
+/// What a node can do, from tags and metadata as they were written. A known key with a value of the wrong kind is refused, since
+/// nobody would ever find it.
+pub(crate) fn capabilities(
+    tags: &[String],
+    meta: impl IntoIterator<Item = (String, String)>,
+) -> Result<CapabilitySet, Failure> {
+    let mut set = CapabilitySet::new();
+    for tag in tags {
+        set.insert_user_tag(tag).map_err(Failure::usage)?;
+    }
+    for (key, value) in meta {
+        set.insert_metadata(&key, &value).map_err(Failure::usage)?;
+    }
+    match capability::validate(&set).errors.first() {
+        None => Ok(set),
+        Some(Problem::TypeMismatch { axis, key, expected, actual }) => Err(Failure::usage(format!(
+            "the tag {axis}.{key} has {actual} where a {} belongs",
+            expected.name()
+        ))),
+        Some(Problem::IndexMalformed { index, tag, .. }) => {
+            Err(Failure::usage(format!("the tag {tag} has {index:?} where a number belongs")))
+        }
+    }
 }

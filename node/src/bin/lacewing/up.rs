@@ -18,6 +18,10 @@ pub(crate) async fn run(arguments: UpArguments) -> Result<(), Failure> {
     let mut file = ConfigFile::load(arguments.mesh.config.as_deref())?;
     let listen = first(arguments.listen, std::mem::take(&mut file.listen));
     let serve = first(arguments.serve, std::mem::take(&mut file.serve));
+    let alias = first(arguments.alias, std::mem::take(&mut file.alias));
+    let tags = first(arguments.tag, std::mem::take(&mut file.tag));
+    let meta = std::mem::take(&mut file.meta).into_iter().chain(arguments.meta);
+    let capabilities = settings::capabilities(&tags, meta)?;
     let key_file = arguments.key_file.or(file.key_file.take());
     let (mut builder, peers) = settings::builder(arguments.mesh, &mut file)?;
     if listen.is_empty() && peers.is_empty() {
@@ -33,6 +37,10 @@ pub(crate) async fn run(arguments: UpArguments) -> Result<(), Failure> {
     for addr in listen {
         builder = builder.listen(addr);
     }
+    for alias in alias {
+        builder = builder.alias(alias);
+    }
+    builder = builder.capabilities(capabilities);
     let mut lives = None;
     if let Some(path) = key_file {
         let (with_identity, file) = settings::identity(builder, &path)?;

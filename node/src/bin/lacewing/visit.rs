@@ -1,8 +1,9 @@
 //! Joining a network for a moment.
 
+use std::io::Write;
 use std::time::Duration;
 
-use lacewing::{CloseReason, Code, Error, Event, Kind, Node, NodeId, PeerInfo, Timing};
+use lacewing::{CloseReason, Code, Error, Event, Kind, Node, NodeId, NodeStatus, Timing};
 use tokio::time::{Instant, timeout_at};
 
 use crate::arguments::VisitArguments;
@@ -11,6 +12,10 @@ use crate::settings::{self, ConfigFile};
 
 /// How long the goodbye may take.
 const GOODBYE_WITHIN: Duration = Duration::from_millis(500);
+const UNSETTLED: &str = "what the neighbours know could not be compared in time: something may be missing";
+
+/// How long nothing new must have been heard of until all is known.
+const QUIET: Duration = Duration::from_millis(200);
 /// Pauses between dials stay short, so that a peer that starts later is found within the time-out.
 const BACKOFF_MS_MAX: u64 = 300;
 
@@ -46,15 +51,19 @@ impl Visit {
         Ok(Self { node, deadline, peer_count: peers.len(), addrs: peers.join(", ") })
     }
 
-    /// Waits for this peer, or for any. Fails at once when a peer does not want us, since asking again does not help.
-    pub(crate) async fn peer(&self, wanted: Option<NodeId>) -> Result<PeerInfo, Error> {
+    /// Waits until this node is up, or any neighbour. Fails at once when a peer does not want us, since asking again does not
+    /// help.
+    pub(crate) async fn reach(&self, wanted: Option<NodeId>) -> Result<(), Error> {
         let mut events = self.node.events();
         let mut last_failure = "nobody answered".to_owned();
         let mut hang_ups = 0;
         loop {
-            let found = self.node.peers().into_iter().find(|peer| wanted.is_none_or(|id| peer.node == id));
-            if let Some(peer) = found {
-                return Ok(peer);
+            let reached = match wanted {
+                None => !self.node.peers().is_empty(),
+                Some(id) => self.node.node_status(id) == Some(NodeStatus::Up),
+            };
+            if reached {
+                return Ok(());
             }
             match timeout_at(self.deadline, events.recv()).await {
                 Ok(Some(Event::LinkClosed { reason, remote_addr, node: peer, .. })) => {
@@ -77,6 +86,19 @@ impl Visit {
                 Err(_) => return Err(self.nobody(wanted, &last_failure)),
             }
         }
+    }
+
+    /// Waits for a neighbour, and then until this node knows what its neighbours know, `within` at the longest. What was waited
+    /// for in vain is said on stderr; what is known by then is better than nothing.
+    pub(crate) async fn look_around(&self, within: Duration) -> Result<(), Error> {
+        self.reach(None).await?;
+        let until = self.deadline.min(Instant::now() + within);
+        if let Ok(settled) = timeout_at(until, self.node.wait_until_settled(QUIET)).await {
+            return settled;
+        }
+        // Where even stderr is closed, there is nobody to tell.
+        let _ = writeln!(std::io::stderr(), "lacewing: {UNSETTLED}");
+        Ok(())
     }
 
     fn nobody(&self, wanted: Option<NodeId>, last_failure: &str) -> Error {
