@@ -245,6 +245,11 @@ impl Links {
         })
     }
 
+    /// Whether some link may have something to transmit.
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
     /// Whether more input from this link is welcome. A peer that sends without reading its answers is not read.
     pub(crate) fn wants_input(&self, link: LinkId) -> bool {
         let limits = &self.shared.config.limits;

@@ -10,7 +10,7 @@ use crate::{Code, Error, Kind};
 
 impl Net {
     /// Nodes joined by these links, once everybody knows everybody.
-    fn mesh(nodes: usize, links: &[(usize, usize)]) -> Self {
+    pub(super) fn mesh(nodes: usize, links: &[(usize, usize)]) -> Self {
         let mut net = Self::new(nodes);
         for (a, b) in links {
             net.connect(*a, *b);
@@ -24,7 +24,7 @@ impl Net {
         net
     }
 
-    fn line(nodes: usize) -> Self {
+    pub(super) fn line(nodes: usize) -> Self {
         let links: Vec<_> = (1..nodes).map(|node| (node - 1, node)).collect();
         Self::mesh(nodes, &links)
     }
@@ -39,12 +39,12 @@ impl Net {
         self.node(from).call(now, Call { target: Target::Any, action, payload, timeout: None })
     }
 
-    fn status(&mut self, of: usize, at: usize) -> Option<NodeStatus> {
+    pub(super) fn status(&mut self, of: usize, at: usize) -> Option<NodeStatus> {
         let id = self.id(of);
         self.node(at).node_status(&id)
     }
 
-    fn has_event(&self, at: usize, is_it: impl Fn(&Event) -> bool) -> bool {
+    pub(super) fn has_event(&self, at: usize, is_it: impl Fn(&Event) -> bool) -> bool {
         self.events[at].iter().any(is_it)
     }
 }

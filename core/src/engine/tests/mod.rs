@@ -6,6 +6,7 @@ mod hostile;
 mod intruder;
 mod links;
 mod mesh;
+mod relayed;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;

@@ -52,9 +52,12 @@ impl Engine {
         self.routing.flush(&mut cx);
         self.directory.flush(&mut cx);
         self.settle();
-        let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
-        self.links.flush(&mut cx);
-        self.settle();
+        // What leaves a tunnel goes on by a link of this node, which has something to send only then.
+        while self.links.is_dirty() {
+            let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
+            self.links.flush(&mut cx);
+            self.settle();
+        }
     }
 
     /// Routes until no machine has anything left to give.
