@@ -37,6 +37,8 @@ pub(crate) enum In {
     Goodbye { link: LinkId, reason: CloseReason },
     /// Close now, saying why; with the proof for a peer whose incarnation has been overtaken.
     Close { link: LinkId, reason: CloseReason, stale: Option<SignedIncarnation> },
+    /// Close this tunnel once everything that was sent on it has arrived.
+    Finish { link: LinkId },
     /// Introduce ourselves with this incarnation from now on.
     Reincarnate { incarnation: Incarnation },
     /// Send a frame of another machine.
@@ -80,8 +82,8 @@ pub(crate) enum Out {
     Dropped { link: LinkId, source: NodeId, destination: NodeId, reason: Drop },
     /// Send this through relays.
     Route { peer: NodeId, class: TunnelKind, payload: Bytes },
-    /// Nothing has gone over a tunnel for a while, or its key is old.
-    Quiet { link: LinkId },
+    /// Nothing has gone over a tunnel for a while; or its key is old, whatever goes over it.
+    Quiet { link: LinkId, is_worn: bool },
     /// A tunnel is over.
     TunnelClosed { link: LinkId, peer: NodeId, proved: bool, reason: CloseReason },
     /// The link is over. `peer_closed` where the stream ended by itself, so that there is nothing left to close.

@@ -689,6 +689,7 @@ impl Machine for Links {
                 }
             }
             In::Close { link, reason, stale } => self.close(cx, link, reason, stale),
+            In::Finish { link } => self.finish(cx, link),
             In::Reincarnate { incarnation } => {
                 self.shared.incarnation = self.shared.identity.sign_incarnation(incarnation);
             }

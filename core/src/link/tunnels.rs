@@ -336,6 +336,28 @@ impl Links {
                 self.out.push_back(Out::Route { peer, class: TunnelKind::Record, payload });
             }
         }
+        self.finish_if_done(cx, link);
+    }
+
+    /// Closes a tunnel once everything that was sent on it has arrived.
+    pub(super) fn finish(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        if let Some(Link { carrier: Carrier::Tunnel(tunnel), .. }) = self.table.get_mut(&link) {
+            tunnel.finishes = true;
+            self.finish_if_done(cx, link);
+        }
+    }
+
+    fn finish_if_done(&mut self, cx: &mut Cx<'_>, link: LinkId) {
+        let Some(Link { carrier: Carrier::Tunnel(tunnel), phase: Phase::Connected(connected), .. }) =
+            self.table.get(&link)
+        else {
+            return;
+        };
+        if tunnel.finishes && tunnel.sending.has_arrived() && connected.outbox.is_drained() {
+            // The peer need not find out by asking that its own last record has arrived.
+            self.acknowledge(cx, link, false);
+            self.close(cx, link, CloseReason::Superseded, None);
+        }
     }
 
     /// Somebody says that the other end knows of no such tunnel. Only its own silence proves it.
@@ -438,10 +460,11 @@ impl Links {
                         if is_gone { CloseReason::ConnectionClosed } else { CloseReason::HeartbeatTimeout };
                     return self.close(cx, link, reason, None);
                 }
-                if cx.now - tunnel.active_at >= QUIET_AFTER || connected.is_worn(cx.now, timing) {
+                let is_worn = connected.is_worn(cx.now, timing);
+                if cx.now - tunnel.active_at >= QUIET_AFTER || is_worn {
                     cx.mark("link.tunnel_quiet");
                     tunnel.active_at = cx.now;
-                    self.out.push_back(Out::Quiet { link });
+                    self.out.push_back(Out::Quiet { link, is_worn });
                 }
                 let ask = tunnel.sending.is_ask_due(cx.now);
                 if ask || tunnel.receiving.ack_due().is_some_and(|due| due <= cx.now) {

@@ -197,6 +197,8 @@ pub(crate) enum Out {
     Discard { link: LinkId },
     /// Close a link.
     Close { link: LinkId, reason: CloseReason, stale: Option<SignedIncarnation> },
+    /// Close a tunnel once everything that was sent on it has arrived.
+    Finish { link: LinkId },
     /// Say goodbye on a link once everything queued has left.
     Goodbye { link: LinkId, reason: CloseReason },
     /// Find out whether a link is dead.

@@ -85,6 +85,14 @@ struct Retirement {
     we_decide: bool,
     /// Whether all its calls have ended.
     idle: bool,
+    /// Whether its time is over: a tunnel ends as soon as it is idle, whatever the other side says.
+    over: bool,
+}
+
+impl Retirement {
+    fn new(until: Instant, we_decide: bool) -> Self {
+        Self { until, we_decide, idle: false, over: false }
+    }
 }
 
 impl LinkEntry {
@@ -380,7 +388,7 @@ impl Membership {
         let patience = if we_are_smaller { 2 } else { 3 };
         if let Some(entry) = self.links.get_mut(&drop) {
             let until = cx.now + self.config.timing.retire_timeout * patience / 2;
-            entry.retirement = Some(Retirement { until, we_decide, idle: false });
+            entry.retirement = Some(Retirement::new(until, we_decide));
         }
         self.out.push_back(Out::Poke { link: drop });
         self.out.push_back(Out::Retire { link: drop });
@@ -415,6 +423,9 @@ impl Membership {
             self.say_goodbye(link, CloseReason::Superseded);
         }
         let Some(entry) = self.links.get(&link) else { return };
+        if link.is_tunnel() {
+            return self.advance_tunnel(link);
+        }
         if idle && we_decide && entry.goodbyes.sent && entry.goodbyes.heard {
             self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
         }
@@ -426,9 +437,11 @@ impl Membership {
             return;
         }
         let Some(node) = entry.node() else { return };
-        if (reason == CloseReason::Superseded || link.is_tunnel()) && entry.retirement.is_none() {
+        if link.is_tunnel() {
+            self.tunnel_goodbye(link);
+        } else if reason == CloseReason::Superseded && entry.retirement.is_none() {
             let until = cx.now + self.config.timing.retire_timeout;
-            entry.retirement = Some(Retirement { until, we_decide: false, idle: false });
+            entry.retirement = Some(Retirement::new(until, false));
             self.out.push_back(Out::Retire { link });
         }
         if self.neighbours.get(&node).is_some_and(|neighbour| neighbour.link == link)
@@ -522,7 +535,7 @@ impl Membership {
         // The goodbye in the same record tells the two cases apart: it is handled right after this.
         if let Some(entry) = self.links.get_mut(&link) {
             let until = cx.now + self.config.timing.retire_timeout;
-            entry.retirement.get_or_insert(Retirement { until, we_decide: false, idle: false });
+            entry.retirement.get_or_insert(Retirement::new(until, false));
         }
         self.overtaken_by = Some((link, newer.incarnation));
     }
@@ -628,6 +641,9 @@ impl Machine for Membership {
                     self.links.get_mut(&link).and_then(|entry| entry.retirement.as_mut())
                 {
                     retirement.idle = true;
+                    if link.is_tunnel() {
+                        retirement.until = cx.now + self.config.timing.retire_timeout * 2;
+                    }
                 }
                 self.advance_retirement(link);
             }
@@ -678,6 +694,10 @@ impl Machine for Membership {
             .collect();
         for link in over {
             cx.mark("membership.retirement_over");
+            if link.is_tunnel() {
+                self.end_tunnel(link);
+                continue;
+            }
             let Some(entry) = self.links.get_mut(&link) else { continue };
             if entry.goodbyes.asked {
                 entry.retirement = None;
@@ -685,7 +705,7 @@ impl Machine for Membership {
             } else {
                 let until = cx.now + self.config.timing.retire_timeout;
                 if let Some(retirement) = &mut entry.retirement {
-                    *retirement = Retirement { until, we_decide: true, idle: retirement.idle };
+                    (retirement.until, retirement.we_decide) = (until, true);
                 }
                 self.say_goodbye(link, CloseReason::Superseded);
             }

@@ -8,6 +8,7 @@ use crate::identity::NodeId;
 use crate::link::LinkId;
 use crate::machine::Cx;
 use crate::session::ProvenPeer;
+use crate::time::Instant;
 
 impl Membership {
     /// The node at the other end of a tunnel proved who it is.
@@ -71,10 +72,43 @@ impl Membership {
             return;
         }
         let Some(node) = entry.node() else { return };
-        let until = crate::time::Instant::NEVER;
-        entry.retirement = Some(Retirement { until, we_decide: true, idle: false });
+        let until = Instant::NEVER;
+        entry.retirement = Some(Retirement::new(until, true));
         self.out.push_back(Out::Unprefer { node, link });
         self.out.push_back(Out::Retire { link });
         self.advance_retirement(link);
+    }
+
+    /// The peer starts no more calls on a tunnel, and all that it started are here. Only now it can be said whether it is
+    /// idle.
+    pub(super) fn tunnel_goodbye(&mut self, link: LinkId) {
+        let Some(entry) = self.links.get_mut(&link) else { return };
+        let until = Instant::NEVER;
+        let retirement = entry.retirement.get_or_insert(Retirement::new(until, false));
+        (retirement.idle, retirement.until) = (false, until);
+        self.out.push_back(Out::Retire { link });
+    }
+
+    /// A tunnel that is idle ends once both sides have said goodbye. Each side ends it for itself when what it has sent has
+    /// arrived: the last answers may still be on their way.
+    pub(super) fn advance_tunnel(&mut self, link: LinkId) {
+        let Some(entry) = self.links.get(&link) else { return };
+        let Some(Retirement { idle: true, over, .. }) = entry.retirement else { return };
+        if over {
+            let reason = CloseReason::Superseded;
+            self.out.push_back(Out::Close { link, reason, stale: None });
+        } else if entry.goodbyes.sent && entry.goodbyes.heard {
+            self.out.push_back(Out::Finish { link });
+        }
+    }
+
+    /// A retired tunnel has been idle for long, and the peer does not end it. If it still is idle, that is enough.
+    pub(super) fn end_tunnel(&mut self, link: LinkId) {
+        let retirement = self.links.get_mut(&link).and_then(|entry| entry.retirement.as_mut());
+        if let Some(retirement) = retirement {
+            (retirement.over, retirement.idle, retirement.until) = (true, false, Instant::NEVER);
+            self.say_goodbye(link, CloseReason::Superseded);
+            self.out.push_back(Out::Retire { link });
+        }
     }
 }

@@ -131,8 +131,9 @@ impl Engine {
                 let class = mesh::class_of(class);
                 self.tell_routing(routing::In::Send { destination: peer, class, payload });
             }
-            link::Out::Quiet { link } => {
-                if self.delivery.is_link_idle(link) {
+            link::Out::Quiet { link, is_worn } => {
+                // New calls take another tunnel, and those that are open go on.
+                if is_worn || self.delivery.is_link_idle(link) {
                     self.tell_membership(membership::In::Quiet { link });
                 }
             }

@@ -28,6 +28,7 @@ impl Engine {
                 // What membership says next may be that the node is down: its calls have failed by then.
                 self.tell_delivery(delivery::In::LinkLost { link, reason });
             }
+            membership::Out::Finish { link } => self.tell_links(link::In::Finish { link }),
             membership::Out::Goodbye { link, reason } => self.tell_links(link::In::Goodbye { link, reason }),
             membership::Out::Poke { link } => self.tell_links(link::In::Poke { link }),
             membership::Out::Bind { link, node, incarnation, message_bytes_max } => {

@@ -42,6 +42,8 @@ pub(super) struct Tunnel {
     pub(super) active_at: Instant,
     /// The peer, or somebody in its name, says that it knows of no such tunnel: since when.
     pub(super) reset_at: Option<Instant>,
+    /// It closes once everything that was sent has arrived.
+    pub(super) finishes: bool,
 }
 
 impl Tunnel {
@@ -55,6 +57,7 @@ impl Tunnel {
             receiving: Receiving::new(window_max),
             active_at: now,
             reset_at: None,
+            finishes: false,
         }
     }
 
@@ -192,6 +195,11 @@ impl Sending {
 
     pub(super) fn has_room(&self) -> bool {
         self.in_flight < self.window && self.unacked.len() < RECORDS_MAX
+    }
+
+    /// Whether everything that was sent has arrived.
+    pub(super) fn has_arrived(&self) -> bool {
+        self.unacked.is_empty()
     }
 
     pub(super) fn next_number(&self) -> u64 {
