@@ -110,6 +110,16 @@ impl Directory {
         Some(description)
     }
 
+    /// Whether a node has taken back even its name, which is the last that it does.
+    pub(crate) fn has_left(&self, node: &NodeId) -> bool {
+        self.view.get(node).is_some_and(|owner| owner.record().is_none())
+    }
+
+    /// The life of a node that its latest announcement is of.
+    pub(crate) fn incarnation_of(&self, node: &NodeId) -> Option<Incarnation> {
+        Some(self.view.get(node)?.head.incarnation)
+    }
+
     /// Every node that counts as alive and says anything at all, in the order of ids.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.view.iter().map(|(node, _)| *node).filter(|node| self.is_visible(node))

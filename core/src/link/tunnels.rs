@@ -81,9 +81,17 @@ impl Links {
         }
     }
 
-    /// The tunnels to a node, finished or not.
-    pub(crate) fn tunnels_to(&self, peer: NodeId) -> Vec<LinkId> {
-        self.tunnels.range((peer, false, u64::MIN)..=(peer, true, u64::MAX)).map(|(_, link)| *link).collect()
+    /// The tunnels to a node: all, whether or not they are open yet, or those to a life older than this.
+    pub(crate) fn tunnels_to(&self, peer: NodeId, older_than: Option<Incarnation>) -> Vec<LinkId> {
+        let is_older = |link: &LinkId| match self.table.get(link).map(|state| &state.phase) {
+            Some(Phase::Connected(connected)) => {
+                older_than.is_none_or(|newer| connected.peer.incarnation.incarnation < newer)
+            }
+            Some(Phase::Greeting(_)) => older_than.is_none(),
+            None => false,
+        };
+        let all = self.tunnels.range((peer, false, u64::MIN)..=(peer, true, u64::MAX)).map(|(_, link)| *link);
+        all.filter(is_older).collect()
     }
 
     /// Whether a session to a node is on its way.
@@ -399,7 +407,7 @@ impl Links {
 
     /// The path to a node has changed, or has lost something: find out what arrived.
     pub(super) fn doubt_path(&mut self, cx: &mut Cx<'_>, peer: NodeId) {
-        for link in self.tunnels_to(peer) {
+        for link in self.tunnels_to(peer, None) {
             if let Some(Link { carrier: Carrier::Tunnel(tunnel), .. }) = self.table.get_mut(&link) {
                 cx.mark("link.tunnel_path_doubted");
                 tunnel.sending.doubt(cx.now);
@@ -416,18 +424,9 @@ impl Links {
         reason: CloseReason,
         older_than: Option<Incarnation>,
     ) {
-        for link in self.tunnels_to(peer) {
-            let is_older = match self.table.get(&link).map(|state| &state.phase) {
-                Some(Phase::Connected(connected)) => {
-                    older_than.is_none_or(|newer| connected.peer.incarnation.incarnation < newer)
-                }
-                Some(Phase::Greeting(_)) => older_than.is_none(),
-                None => false,
-            };
-            if is_older {
-                cx.mark("link.tunnel_closed_with_its_node");
-                self.close(cx, link, reason, None);
-            }
+        for link in self.tunnels_to(peer, older_than) {
+            cx.mark("link.tunnel_closed_with_its_node");
+            self.close(cx, link, reason, None);
         }
     }
 

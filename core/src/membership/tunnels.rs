@@ -34,10 +34,13 @@ impl Membership {
         self.links.insert(link, entry);
         self.end_older_life(cx, node, link, peer.incarnation);
         self.out.push_back(Out::Bind { link, node, incarnation, message_bytes_max });
-        if !self.neighbours.contains_key(&node) {
+        // A link that ends takes no new calls any more.
+        let link_of = self.neighbours.get(&node).and_then(|neighbour| self.links.get(&neighbour.link));
+        if !link_of.is_some_and(LinkEntry::is_usable) {
             cx.mark("membership.tunnel_preferred");
             self.out.push_back(Out::Prefer { node, link });
         }
+        self.nodes.learned(cx, node, incarnation, &mut self.out);
         if self.leaving {
             self.say_goodbye(link, CloseReason::Graceful);
         }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::Net;
+use crate::engine::Event;
 
 #[test]
 fn a_record_leaves_in_the_turn_in_which_it_was_made() {
@@ -36,4 +37,32 @@ fn a_call_that_is_open_when_a_link_comes_up_gets_its_answer_by_the_tunnel() {
         assert_eq!(tunnels.value, 0, "after {patience} s");
         net.assert_quiet();
     }
+}
+
+#[test]
+fn calls_to_a_life_that_is_over_have_their_outcome_before_its_end_is_told() {
+    let mut net = Net::line(4);
+    net.echo = false;
+    let op = net.call(0, 3, "echo", "x").unwrap();
+    net.run_until("the handler has it", |net| !net.requests(3).is_empty());
+    net.kill(3, true);
+    net.start(3, 2, super::config(3));
+    net.connect(3, 2);
+    net.wait_for(0, op).unwrap_err();
+    net.run_until("the end is told", |net| net.has_event(0, |event| matches!(event, Event::NodeDown { .. })));
+    let place = |is_it: &dyn Fn(&Event) -> bool| net.events[0].iter().position(is_it).unwrap();
+    let outcome = place(&|event| matches!(event, Event::CallDone { op: done, .. } if *done == op));
+    assert!(outcome < place(&|event| matches!(event, Event::NodeDown { .. })), "{:?}", net.events[0]);
+}
+
+#[test]
+fn tunnels_are_told_apart_by_the_life_at_their_other_end() {
+    let mut net = Net::line(3);
+    let op = net.call(0, 2, "echo", "x").unwrap();
+    net.wait_for(0, op).unwrap();
+    let (node, incarnation) = (net.id(2), crate::Incarnation::new(1));
+    // That of this life ends with it, and one of a later life would not.
+    let own = net.node(0).links.tunnels_to(node, Some(incarnation.after()));
+    assert_eq!(own.len(), 1);
+    assert!(net.node(0).links.tunnels_to(node, Some(incarnation)).is_empty());
 }

@@ -46,11 +46,13 @@ impl Engine {
             }
             routing::Out::PathChanged { node } => self.tell_links(link::In::DoubtPath { peer: node }),
             routing::Out::PathBroken { destination, reason } => match reason {
-                // A longer wait does not make the path shorter.
-                Broken::HopLimit => self.give_up_path(destination),
-                Broken::LinkLost | Broken::QueueFull | Broken::Budget | Broken::NoRoute => {
-                    self.tell_links(link::In::DoubtPath { peer: destination });
-                }
+                // A longer wait does not make the path shorter; but a relay alone may be wrong about it, or lie.
+                Broken::HopLimit if self.check_path(&destination).is_err() => self.give_up_path(destination),
+                Broken::HopLimit
+                | Broken::LinkLost
+                | Broken::QueueFull
+                | Broken::Budget
+                | Broken::NoRoute => self.tell_links(link::In::DoubtPath { peer: destination }),
             },
             routing::Out::Violation { link, reason } => self.violation(link, reason),
         }
@@ -79,14 +81,13 @@ impl Engine {
             directory::Out::Changed { node } => {
                 // Nobody says for which paths, so whatever was not found may be there now.
                 self.tell_discovery(discovery::In::DirectoryChanged { paths: None });
-                if self.directory.describe(self.now, &node).is_some_and(|said| said.label.is_none()) {
+                if self.directory.has_left(&node) {
                     self.tell_membership(membership::In::Left { node });
                 }
                 self.event(Event::NodeChanged { node });
             }
             directory::Out::Learned { node, incarnation, .. } => {
-                let (reason, older_than) = (CloseReason::Superseded, Some(incarnation));
-                self.tell_links(link::In::CloseTunnels { peer: node, reason, older_than });
+                self.close_tunnels(node, CloseReason::Superseded, Some(incarnation));
                 self.tell_membership(membership::In::Learned { node, incarnation });
                 // What somebody has left behind is passed on until it runs out, but nobody is to find it.
                 if self.node_status(&node).is_none() {

@@ -5,7 +5,7 @@ use crate::delivery;
 use crate::directory;
 use crate::discovery;
 use crate::engine::{Caller, Engine, Event, Output};
-use crate::identity::NodeId;
+use crate::identity::{Incarnation, NodeId};
 use crate::link::{self, LinkId};
 use crate::membership;
 use crate::routing;
@@ -55,7 +55,7 @@ impl Engine {
             membership::Out::NodeSuspect { node } => self.event(Event::NodeSuspect { node }),
             membership::Out::NodeRecovered { node } => self.event(Event::NodeRecovered { node }),
             membership::Out::NodeDown { node, incarnation, reason } => {
-                self.node_down(node);
+                self.node_down(node, incarnation);
                 self.event(Event::NodeDown { node, incarnation, reason });
             }
             membership::Out::Forget { node } => self.tell_directory(directory::In::Forget { node }),
@@ -105,25 +105,41 @@ impl Engine {
         }
     }
 
-    fn node_up(&mut self, node: NodeId, incarnation: crate::identity::Incarnation) {
+    fn node_up(&mut self, node: NodeId, incarnation: Incarnation) {
         self.tell_directory(directory::In::Show { node });
         self.event(Event::NodeUp { node, incarnation });
     }
 
     /// A node is down: one step, in this order. Its entries are hidden; what waits for it fails; then it is told.
-    fn node_down(&mut self, node: NodeId) {
+    fn node_down(&mut self, node: NodeId, incarnation: Incarnation) {
         self.tell_directory(directory::In::Hide { node });
         self.delivery.forget_latency(&node);
-        self.give_up_path(node);
+        // A later life may be there already, with sessions of its own.
+        self.close_tunnels(node, CloseReason::Unreachable, Some(incarnation.after()));
+        self.fail_waiting(node);
     }
 
     /// Nothing leads to a node: its sessions end, and what waits for one fails.
     pub(super) fn give_up_path(&mut self, node: NodeId) {
-        let reason = CloseReason::Unreachable;
-        for link in self.links.tunnels_to(node) {
+        self.close_tunnels(node, CloseReason::Unreachable, None);
+        self.fail_waiting(node);
+    }
+
+    /// Ends the sessions to a node, all or those to an older life. Their calls have failed when this is done.
+    pub(super) fn close_tunnels(
+        &mut self,
+        node: NodeId,
+        reason: CloseReason,
+        older_than: Option<Incarnation>,
+    ) {
+        for link in self.links.tunnels_to(node, older_than) {
             self.tell_delivery(delivery::In::LinkLost { link, reason });
         }
-        self.tell_links(link::In::CloseTunnels { peer: node, reason, older_than: None });
+        self.tell_links(link::In::CloseTunnels { peer: node, reason, older_than });
+        self.settle_delivery();
+    }
+
+    fn fail_waiting(&mut self, node: NodeId) {
         let text = alloc::format!("no path leads to node {}", node.short());
         let error = Error::of_kind(Kind::Unreachable, text);
         self.tell_delivery(delivery::In::NoPath { node, error });
@@ -135,10 +151,11 @@ impl Engine {
         *self.closed.entry(reason).or_insert(0) += 1;
         if proved {
             self.tell_delivery(delivery::In::LinkLost { link, reason });
-            return self.tell_membership(membership::In::TunnelClosed { link });
+            self.tell_membership(membership::In::TunnelClosed { link });
         }
-        // Another one may be on its way, or a link have come up in the meantime.
-        if !self.links.is_opening_tunnel(peer) {
+        // Another one may be on its way, or a link have come up in the meantime. One that was proved and yet refused is of no
+        // use to those who waited for it.
+        if !self.links.is_opening_tunnel(peer) && !self.delivery.is_connected(&peer) {
             let text = alloc::format!("no session to node {}: {}", peer.short(), reason.text());
             let error = Error::of_kind(Kind::Unreachable, text);
             self.tell_delivery(delivery::In::NoPath { node: peer, error });
