@@ -121,6 +121,7 @@ pub const MARKS: &[&str] = &[
     "link.tunnel_closed_with_its_node",
     "link.tunnel_greeting_repeated",
     "link.tunnel_is_gone",
+    "link.tunnel_made_room",
     "link.tunnel_opened",
     "link.tunnel_path_doubted",
     "link.tunnel_payload_malformed",

@@ -63,11 +63,16 @@ pub(crate) struct Links {
     wake_ups: BTreeSet<(Instant, LinkId)>,
     /// Links that may have something to transmit.
     dirty: BTreeSet<LinkId>,
-    /// Unfinished handshakes that strangers have begun.
+    /// Unfinished handshakes that strangers have begun on streams.
     handshakes: usize,
     /// Tunnels by the node at the other end, whether this side opened them, and their number.
     tunnels: BTreeMap<(NodeId, bool, u64), LinkId>,
     tunnels_opened: u64,
+    /// Tunnels that others have begun and that are not open yet, oldest first.
+    greeting_tunnels: BTreeSet<LinkId>,
+    /// How many more may be begun in the second that began then.
+    greetings_left: usize,
+    greetings_since: Instant,
     out: VecDeque<Out>,
 }
 
@@ -205,6 +210,7 @@ impl Links {
         let relayed_handshake = HandshakeConfig { carrier: SessionCarrier::Relays, ..handshake.clone() };
         let advertised = Advertised::new(&config.listen);
         let incarnation = identity.sign_incarnation(incarnation);
+        let greetings_left = config.limits.handshakes_max;
         let shared = Shared {
             config,
             handshake,
@@ -225,6 +231,9 @@ impl Links {
             handshakes: 0,
             tunnels: BTreeMap::new(),
             tunnels_opened: 0,
+            greeting_tunnels: BTreeSet::new(),
+            greetings_left,
+            greetings_since: Instant::ZERO,
             out: VecDeque::new(),
         }
     }
@@ -273,6 +282,7 @@ impl Links {
         gauge("link.links", self.table.len() - self.tunnels.len(), limits.links_max, false);
         gauge("link.tunnels", self.tunnels.len(), limits.tunnels_max, false);
         gauge("link.handshakes", self.handshakes, limits.handshakes_max, false);
+        gauge("link.tunnel_handshakes", self.greeting_tunnels.len(), limits.handshakes_max, false);
         let queued = self.table.values().map(|link| match &link.phase {
             Phase::Greeting(_) => 0,
             Phase::Connected(connected) => connected.outbox.len(),
@@ -446,7 +456,9 @@ impl Links {
                     }
                 }
                 state.phase = Phase::Connected(connected);
-                self.handshakes -= usize::from(state.is_accepted());
+                if !self.greeting_tunnels.remove(&link) {
+                    self.handshakes -= usize::from(state.is_accepted());
+                }
                 cx.mark("link.proved");
                 if let Some(data) = reply {
                     self.say(cx, link, data);
@@ -494,7 +506,7 @@ impl Links {
             Carrier::Stream(stream) => stream,
             Carrier::Tunnel(tunnel) => {
                 let proved = matches!(state.phase, Phase::Connected(_));
-                self.handshakes -= usize::from(is_accepted && !proved);
+                self.greeting_tunnels.remove(&link);
                 self.tunnels.remove(&(tunnel.peer, tunnel.opened_by_us, tunnel.id));
                 self.out.push_back(Out::TunnelClosed { link, peer: tunnel.peer, proved, reason });
                 return;

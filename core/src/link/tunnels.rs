@@ -127,24 +127,37 @@ impl Links {
     /// Accepts a tunnel that a peer, or somebody in its name, begins.
     fn accept_tunnel(&mut self, cx: &mut Cx<'_>, peer: NodeId, id: u64) -> Option<LinkId> {
         let limits = &self.shared.config.limits;
-        let greeting_of_peer = self
-            .tunnels
-            .range((peer, false, u64::MIN)..=(peer, false, u64::MAX))
-            .filter(|(_, link)| {
-                self.table.get(link).is_some_and(|state| matches!(state.phase, Phase::Greeting(_)))
-            })
-            .count();
-        if self.tunnels.len() >= limits.tunnels_max
-            || self.handshakes >= limits.handshakes_max
-            || greeting_of_peer >= HANDSHAKES_PER_NODE_MAX
-        {
+        let (tunnels_max, handshakes_max) = (limits.tunnels_max, limits.handshakes_max);
+        if cx.now - self.greetings_since >= Duration::from_secs(1) {
+            (self.greetings_since, self.greetings_left) = (cx.now, handshakes_max);
+        }
+        if self.tunnels.len() >= tunnels_max || self.greetings_left == 0 {
             cx.count("link.tunnel_refused_at_the_door");
             return None;
         }
+        self.greetings_left -= 1;
+        // Whoever is in earnest goes on at once. Older ones make room, so that nobody can keep others out by beginning
+        // tunnels in their names.
+        let of_peer: Vec<LinkId> = self
+            .tunnels
+            .range((peer, false, u64::MIN)..=(peer, false, u64::MAX))
+            .map(|(_, link)| *link)
+            .filter(|link| self.greeting_tunnels.contains(link))
+            .collect();
+        let oldest = if of_peer.len() >= HANDSHAKES_PER_NODE_MAX {
+            of_peer.into_iter().min()
+        } else {
+            self.greeting_tunnels.first().copied().filter(|_| self.greeting_tunnels.len() >= handshakes_max)
+        };
+        if let Some(oldest) = oldest {
+            cx.count("link.tunnel_made_room");
+            self.forget(oldest, CloseReason::TooManyHandshakes, false);
+        }
         let rng = self.shared.handshake_rng();
         let greeting = Greeting::respond(&self.shared.relayed_handshake, rng);
-        self.handshakes += 1;
-        Some(self.add_tunnel(cx, (peer, false, id), greeting))
+        let link = self.add_tunnel(cx, (peer, false, id), greeting);
+        self.greeting_tunnels.insert(link);
+        Some(link)
     }
 
     /// Sends a message of the handshake, by whatever carries the session.
