@@ -166,8 +166,8 @@ pub(crate) enum In {
     TunnelClosed { link: LinkId },
     /// Nothing goes over a tunnel any more.
     Quiet { link: LinkId },
-    /// A path leads to this node.
-    Reachable { node: NodeId },
+    /// A path leads to this node; with the life that its announcement is of, where there is one.
+    Reachable { node: NodeId, signed: Option<Incarnation> },
     /// No path leads to it any more.
     Unreachable { node: NodeId },
     /// A node's own signature says that it lives, or has lived, with this incarnation.
@@ -177,7 +177,7 @@ pub(crate) enum In {
     /// Somebody shows an announcement that this node's own key signed in a later life.
     Overtaken { incarnation: Incarnation },
     /// Somebody asks, in the name of this node, whether we live.
-    Probe { asker: NodeId, nonce: u64 },
+    Probe { link: LinkId, asker: NodeId, nonce: u64 },
     /// The answer to a probe of ours, as it says.
     ProbeAnswer { node: NodeId, nonce: u64, answer: ProbeAnswer },
     /// Dial no more, and say goodbye to everybody.

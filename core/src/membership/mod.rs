@@ -139,8 +139,11 @@ impl Membership {
         rng: ChaCha8Rng,
     ) -> Self {
         let own = identity.node_id();
+        let mut nonces = rng.clone();
+        // A stream of its own, far from those of other machines.
+        nonces.set_stream(rng.get_stream() | 1 << 32);
         Self {
-            nodes: Nodes::new(config.clone(), identity),
+            nodes: Nodes::new(config.clone(), identity, nonces),
             config,
             own,
             incarnation,
@@ -480,6 +483,7 @@ impl Membership {
     fn link_closed(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: CloseReason) {
         let is_self = reason == CloseReason::SelfConnection;
         self.dialling.link_closed(cx, &self.config.timing, link, is_self);
+        self.nodes.link_closed(link);
         let Some(entry) = self.links.remove(&link) else { return };
         let Some(node) = entry.node() else { return };
         if self.neighbours.get(&node).is_none_or(|neighbour| neighbour.link != link) || self.promote(cx, node)
@@ -655,13 +659,13 @@ impl Machine for Membership {
                 self.links.remove(&link);
             }
             In::Quiet { link } => self.retire_tunnel(link),
-            In::Reachable { node } => self.nodes.reachable(cx, node, true, &mut self.out),
-            In::Unreachable { node } => self.nodes.reachable(cx, node, false, &mut self.out),
+            In::Reachable { node, signed } => self.nodes.reachable(cx, node, signed, &mut self.out),
+            In::Unreachable { node } => self.nodes.unreachable(cx, node, &mut self.out),
             In::Learned { node, incarnation } => self.nodes.learned(cx, node, incarnation, &mut self.out),
             In::Left { node } => self.nodes.left(cx, node, &mut self.out),
             In::Overtaken { incarnation } => self.overtaken(cx, incarnation),
-            In::Probe { asker, nonce } => {
-                self.nodes.answer(cx, self.incarnation, asker, nonce, &mut self.out);
+            In::Probe { link, asker, nonce } => {
+                self.nodes.answer(cx, self.incarnation, (link, asker), nonce, &mut self.out);
             }
             In::ProbeAnswer { node, nonce, answer } => {
                 self.nodes.answered(cx, node, nonce, &answer, &mut self.out);

@@ -10,16 +10,21 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
+use rand_chacha::ChaCha8Rng;
+use rand_core::Rng;
 
 use super::{DownReason, NodeStatus, Out};
 use crate::config::{Config, Timing};
 use crate::identity::{Identity, Incarnation, NodeId};
+use crate::link::LinkId;
 use crate::machine::{Cx, injected};
 use crate::time::Instant;
 use crate::wire::body::{ProbeAnswer, TunnelHeader, TunnelKind};
 
-/// Probes that are answered at once, and each second: each costs a signature.
-const ANSWERS_MAX: u32 = 64;
+/// Probes that are answered in a second, of all neighbours together: each costs a signature.
+const ANSWERS_MAX: u32 = 1_024;
+/// And of those that one neighbour brings.
+const ANSWERS_PER_LINK_MAX: u32 = 64;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -29,9 +34,29 @@ pub(super) struct Nodes {
     table: BTreeMap<NodeId, Node>,
     /// When each node wants to be looked at.
     wake_ups: BTreeSet<(Instant, NodeId)>,
-    last_nonce: u64,
-    answers_left: u32,
-    answers_at: Instant,
+    /// Where nonces come from: nobody can collect answers before they are asked for.
+    nonces: ChaCha8Rng,
+    answers: Budget,
+    answers_of_links: BTreeMap<LinkId, Budget>,
+}
+
+/// What is left of a second's allowance.
+#[derive(Debug)]
+struct Budget {
+    since: Instant,
+    left: u32,
+}
+
+impl Budget {
+    /// Whether one more is within the allowance.
+    fn take(&mut self, now: Instant, max: u32) -> bool {
+        if now - self.since >= Duration::from_secs(1) {
+            (self.since, self.left) = (now, max);
+        }
+        let there = self.left > 0;
+        self.left -= u32::from(there);
+        there
+    }
 }
 
 /// What is known of one node.
@@ -56,10 +81,11 @@ enum Status {
     Doubted(Doubt),
     /// Nothing proves that it is there.
     Suspect(Doubt),
-    /// Gone since then; `left` if it said so itself.
+    /// Gone since then; `left` if it said so itself. While a path leads there it is asked now and then, by this nonce.
     Down {
         since: Instant,
         left: bool,
+        nonce: u64,
     },
 }
 
@@ -73,15 +99,15 @@ struct Doubt {
 }
 
 impl Nodes {
-    pub(super) fn new(config: Arc<Config>, identity: Identity) -> Self {
+    pub(super) fn new(config: Arc<Config>, identity: Identity, nonces: ChaCha8Rng) -> Self {
         Self {
             config,
             identity,
             table: BTreeMap::new(),
             wake_ups: BTreeSet::new(),
-            last_nonce: 0,
-            answers_left: ANSWERS_MAX,
-            answers_at: Instant::ZERO,
+            nonces,
+            answers: Budget { since: Instant::ZERO, left: ANSWERS_MAX },
+            answers_of_links: BTreeMap::new(),
         }
     }
 
@@ -118,13 +144,14 @@ impl Nodes {
         self.wake_ups.first().map(|(at, _)| *at)
     }
 
-    /// The node's entry, made if there is room.
-    fn entry(&mut self, cx: &mut Cx<'_>, node: NodeId) -> Option<&mut Node> {
+    /// The node's entry, made if there is room. Only what can be reached has one, or has had one: whoever makes up nodes
+    /// needs paths to them, of which there are only so many.
+    fn entry(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut VecDeque<Out>) -> Option<&mut Node> {
         if node == self.identity.node_id() {
             return None;
         }
         if !self.table.contains_key(&node) {
-            if self.table.len() >= self.config.limits.nodes_max {
+            if self.table.len() >= self.config.limits.nodes_max && !self.make_room(cx, out) {
                 cx.count("membership.nodes_full");
                 return None;
             }
@@ -141,6 +168,28 @@ impl Nodes {
         self.table.get_mut(&node)
     }
 
+    /// Forgets the node that has been down for longest.
+    fn make_room(&mut self, cx: &mut Cx<'_>, out: &mut VecDeque<Out>) -> bool {
+        let is_down = |entry: &Node| matches!(entry.status, Status::Down { .. });
+        // Whatever else waits is due before.
+        let later =
+            (cx.now + self.config.timing.down_after + Duration::from_nanos(1), NodeId::from_bytes([0; 32]));
+        let oldest = self.wake_ups.range(later..).next().map(|(_, node)| *node);
+        let Some(node) = oldest.filter(|node| self.table.get(node).is_some_and(is_down)) else {
+            return false;
+        };
+        cx.mark("membership.node_forgotten");
+        self.remove(node);
+        out.push_back(Out::Forget { node });
+        true
+    }
+
+    fn remove(&mut self, node: NodeId) {
+        if let Some(entry) = self.table.remove(&node) {
+            self.wake_ups.remove(&(entry.wake_up_at, node));
+        }
+    }
+
     /// A link to the node is there.
     pub(super) fn peer_up(
         &mut self,
@@ -149,7 +198,7 @@ impl Nodes {
         incarnation: Incarnation,
         out: &mut VecDeque<Out>,
     ) {
-        let Some(entry) = self.entry(cx, node) else { return };
+        let Some(entry) = self.entry(cx, node, out) else { return };
         entry.is_neighbour = true;
         self.learned(cx, node, incarnation, out);
         self.refute(cx, node, out);
@@ -166,6 +215,9 @@ impl Nodes {
     ) {
         let Some(entry) = self.table.get_mut(&node) else { return };
         entry.is_neighbour = false;
+        if matches!(entry.status, Status::Unknown) && !entry.is_reachable {
+            return self.remove(node);
+        }
         if entry.incarnation.is_some_and(|latest| latest > incarnation) {
             return;
         }
@@ -186,32 +238,43 @@ impl Nodes {
         }
     }
 
-    /// A path leads to the node, or none any more.
+    /// A path leads to the node; `signed` is the life that its announcement is of, where there is one.
     pub(super) fn reachable(
         &mut self,
         cx: &mut Cx<'_>,
         node: NodeId,
-        is_reachable: bool,
+        signed: Option<Incarnation>,
         out: &mut VecDeque<Out>,
     ) {
-        let Some(entry) = self.entry(cx, node) else { return };
-        entry.is_reachable = is_reachable;
-        if is_reachable {
-            match entry.status {
-                Status::Unknown | Status::Down { left: false, .. } => self.up_if_proved(cx, node, out),
-                // A path is no proof that the node is there: it is asked.
-                Status::Suspect(_) | Status::Doubted(_) => self.ask(cx, node, out),
-                Status::Up | Status::Down { left: true, .. } => {}
+        let Some(entry) = self.entry(cx, node, out) else { return };
+        entry.is_reachable = true;
+        match entry.status {
+            Status::Unknown => {
+                entry.incarnation = entry.incarnation.max(signed);
+                self.up_if_proved(cx, node, out);
             }
-        } else if !entry.is_neighbour {
+            // A path is no proof that the node is there: it is asked.
+            Status::Suspect(_) | Status::Doubted(_) | Status::Down { left: false, .. } => {
+                self.ask(cx, node, out);
+            }
+            Status::Up | Status::Down { left: true, .. } => {}
+        }
+    }
+
+    /// No path leads to the node any more.
+    pub(super) fn unreachable(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut VecDeque<Out>) {
+        let Some(entry) = self.table.get_mut(&node) else { return };
+        entry.is_reachable = false;
+        if !entry.is_neighbour {
             match entry.status {
                 Status::Up | Status::Doubted(_) | Status::Suspect(_) if entry.says_goodbye => {
                     self.down(cx, node, DownReason::Graceful, true, out);
                 }
                 // A path that is lost is often found again at once, by asking for a newer sequence number.
                 Status::Up => self.doubt(cx, node, DownReason::ConnectionClosed, out),
-                Status::Doubted(_) => self.reschedule_doubt(node),
-                Status::Unknown | Status::Suspect(_) | Status::Down { .. } => {}
+                Status::Doubted(_) | Status::Down { .. } => self.reschedule_doubt(node),
+                Status::Unknown => self.remove(node),
+                Status::Suspect(_) => {}
             }
         }
     }
@@ -221,7 +284,7 @@ impl Nodes {
         let Some(entry) = self.table.get_mut(&node) else { return };
         entry.says_goodbye = true;
         if !entry.is_reachable && !entry.is_neighbour {
-            self.reachable(cx, node, false, out);
+            self.unreachable(cx, node, out);
         }
     }
 
@@ -233,7 +296,7 @@ impl Nodes {
         incarnation: Incarnation,
         out: &mut VecDeque<Out>,
     ) {
-        let Some(entry) = self.entry(cx, node) else { return };
+        let Some(entry) = self.table.get_mut(&node) else { return };
         match entry.incarnation {
             Some(latest) if latest > incarnation => return,
             Some(latest) if latest == incarnation => {}
@@ -287,21 +350,34 @@ impl Nodes {
 
     /// Asks the node itself, by every path that there is.
     fn ask(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut VecDeque<Out>) {
-        self.last_nonce += 1;
-        let nonce = self.last_nonce;
+        let fresh = self.nonces.next_u64();
         let Some(entry) = self.table.get_mut(&node) else { return };
         let is_reachable = entry.is_reachable;
-        if let Status::Doubted(doubt) | Status::Suspect(doubt) = &mut entry.status {
-            doubt.asked_at = cx.now;
-            if is_reachable {
-                doubt.nonce = nonce;
-                let header =
-                    TunnelHeader { kind: TunnelKind::Probe, from_opener: true, tunnel: nonce, number: 0 };
-                let payload = Bytes::copy_from_slice(&header.encode());
-                out.push_back(Out::Probe { node, payload });
+        let nonce = match &mut entry.status {
+            Status::Doubted(doubt) | Status::Suspect(doubt) => {
+                doubt.asked_at = cx.now;
+                Some(&mut doubt.nonce)
             }
+            Status::Down { nonce, .. } => Some(nonce),
+            Status::Unknown | Status::Up => None,
+        };
+        if let Some(nonce) = nonce.filter(|_| is_reachable) {
+            *nonce = fresh;
+            let header =
+                TunnelHeader { kind: TunnelKind::Probe, from_opener: true, tunnel: fresh, number: 0 };
+            let payload = Bytes::copy_from_slice(&header.encode());
+            out.push_back(Out::Probe { node, payload });
         }
-        self.reschedule_doubt(node);
+        if is_reachable && matches!(entry.status, Status::Down { .. }) {
+            self.reschedule(node, cx.now + self.config.timing.down_after);
+        } else {
+            self.reschedule_doubt(node);
+        }
+    }
+
+    /// Nobody asks by this link any more.
+    pub(super) fn link_closed(&mut self, link: LinkId) {
+        self.answers_of_links.remove(&link);
     }
 
     /// Answers a probe, within what our signatures may cost.
@@ -309,18 +385,16 @@ impl Nodes {
         &mut self,
         cx: &mut Cx<'_>,
         incarnation: Incarnation,
-        asker: NodeId,
+        (link, asker): (LinkId, NodeId),
         nonce: u64,
         out: &mut VecDeque<Out>,
     ) {
-        if cx.now - self.answers_at >= Duration::from_secs(1) {
-            self.answers_at = cx.now;
-            self.answers_left = ANSWERS_MAX;
-        }
-        if self.answers_left == 0 {
+        // By link, because nothing proves who asks: whoever asks too much uses up what others may ask by the same one.
+        let of_link =
+            self.answers_of_links.entry(link).or_insert(Budget { since: cx.now, left: ANSWERS_PER_LINK_MAX });
+        if !of_link.take(cx.now, ANSWERS_PER_LINK_MAX) || !self.answers.take(cx.now, ANSWERS_MAX) {
             return cx.count("membership.probes_over_budget");
         }
-        self.answers_left -= 1;
         cx.mark("membership.probe_answered");
         let answer = ProbeAnswer::sign(&self.identity, incarnation, &asker, nonce);
         out.push_back(Out::AnswerProbe { node: asker, payload: answer.payload(nonce).freeze() });
@@ -335,12 +409,12 @@ impl Nodes {
         answer: &ProbeAnswer,
         out: &mut VecDeque<Out>,
     ) {
-        let Some(Node { status: Status::Doubted(doubt) | Status::Suspect(doubt), .. }) =
-            self.table.get(&node)
-        else {
-            return cx.mark("membership.probe_answer_not_waited_for");
+        let asked = match self.table.get(&node).map(|entry| entry.status) {
+            Some(Status::Doubted(doubt) | Status::Suspect(doubt)) => doubt.nonce,
+            Some(Status::Down { left: false, nonce, .. }) => nonce,
+            _ => return cx.mark("membership.probe_answer_not_waited_for"),
         };
-        let is_fresh = doubt.nonce == nonce;
+        let is_fresh = asked == nonce && nonce != 0;
         let crypto = self.config.crypto.clone();
         if !is_fresh || !answer.verify(&node, &self.identity.node_id(), nonce, &*crypto) {
             return cx.count("membership.probe_answer_refused");
@@ -374,9 +448,9 @@ impl Nodes {
     ) {
         let Some(entry) = self.table.get_mut(&node) else { return };
         let was_there = !matches!(entry.status, Status::Unknown | Status::Down { .. });
-        entry.status = Status::Down { since: cx.now, left };
+        entry.status = Status::Down { since: cx.now, left, nonce: 0 };
         let incarnation = entry.incarnation;
-        self.reschedule(node, cx.now + self.config.timing.forget_after);
+        self.reschedule_doubt(node);
         if let Some(incarnation) = incarnation.filter(|_| was_there) {
             cx.mark("membership.node_down");
             if !injected!(cx, "node-down-unsaid") {
@@ -411,7 +485,10 @@ impl Nodes {
                 }
                 at
             }
-            _ => return,
+            // One to which a path leads may only have been slow to answer.
+            Status::Down { since, left: false, .. } if entry.is_reachable => since + timing.down_after,
+            Status::Down { since, .. } => since + timing.forget_after,
+            Status::Unknown | Status::Up => return,
         };
         self.reschedule(node, at);
     }
@@ -442,6 +519,7 @@ impl Nodes {
         let Some(entry) = self.table.get_mut(&node) else { return };
         let is_reachable = entry.is_reachable;
         match &mut entry.status {
+            Status::Down { left: false, .. } if is_reachable => return self.ask(cx, node, out),
             Status::Down { since, .. } if cx.now - *since >= timing.forget_after => {
                 cx.mark("membership.node_forgotten");
                 self.table.remove(&node);

@@ -1,9 +1,17 @@
 //! Sessions through relays: what they owe to calls, and what members may do to them.
 
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
 use super::Net;
-use crate::engine::Event;
+use crate::engine::{Event, NodeStatus};
+use crate::membership;
+use crate::session::{Carrier, HandshakeConfig, Initiator, Offer, VersionRange, WireLimits};
+use crate::wire::body::{TunnelHeader, TunnelKind};
 
 #[test]
 fn a_record_leaves_in_the_turn_in_which_it_was_made() {
@@ -65,4 +73,122 @@ fn tunnels_are_told_apart_by_the_life_at_their_other_end() {
     let own = net.node(0).links.tunnels_to(node, Some(incarnation.after()));
     assert_eq!(own.len(), 1);
     assert!(net.node(0).links.tunnels_to(node, Some(incarnation)).is_empty());
+}
+
+/// The first message of a handshake for a tunnel, as a member can make it in anybody's name.
+fn first_greeting(number: u64) -> bytes::Bytes {
+    let crypto = Arc::new(crate::crypto::RustCrypto);
+    let limits = WireLimits { record_bytes_max: 65_535, message_bytes_max: 16 << 20, window_bytes: 65_536 };
+    let config = HandshakeConfig {
+        network: "test".parse().unwrap(),
+        network_key: Some(crate::config::NetworkKey::new([7; 32])),
+        offer: Offer {
+            versions: VersionRange::SUPPORTED,
+            aeads: crate::crypto::AeadId::ALL.to_vec(),
+            limits,
+        },
+        crypto,
+        carrier: Carrier::Relays,
+    };
+    let mut seed = [1; 32];
+    seed[..8].copy_from_slice(&number.to_be_bytes());
+    let (_, message) = Initiator::start(&config, ChaCha20Rng::from_seed(seed));
+    let header = TunnelHeader { kind: TunnelKind::Greeting, from_opener: true, tunnel: number, number: 0 };
+    [&header.encode()[..], &message].concat().into()
+}
+
+#[test]
+fn handshakes_in_the_names_of_others_keep_nobody_out() {
+    let mut net = Net::line(3);
+    let source = net.id(0);
+    for number in 0..40 {
+        // Some in the name of a node that will want to open one, some in those of nodes that do not exist.
+        let other = crate::NodeId::from_bytes([number as u8; 32]);
+        for (offset, source) in [(0, source), (1_000, other)] {
+            let payload = first_greeting(number + offset);
+            net.node(2).tell_links(crate::link::In::Routed { source, payload });
+        }
+    }
+    assert!(net.counter(2, "link.tunnel_made_room") > 0);
+    let asked_at = net.now;
+    let op = net.call(0, 2, "echo", "gets in").unwrap();
+    assert_eq!(net.wait_for(0, op).unwrap().data, "gets in");
+    assert!(net.now - asked_at < Duration::from_millis(500));
+    let handshakes = net.node(2).gauges().into_iter().find(|gauge| gauge.name == "link.handshakes").unwrap();
+    assert_eq!(handshakes.value, 0, "tunnels take no room from links");
+    net.run_for(Duration::from_secs(6));
+    net.assert_quiet();
+}
+
+#[test]
+fn nodes_that_were_made_up_are_forgotten_with_the_paths_to_them() {
+    let mut net = Net::new(1);
+    for number in 0..1_000_u16 {
+        let mut id = [0xaa; 32];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        let node = crate::NodeId::from_bytes(id);
+        net.node(0).tell_membership(membership::In::Reachable { node, signed: None });
+        net.node(0).tell_membership(membership::In::Unreachable { node });
+    }
+    let nodes = net.node(0).gauges().into_iter().find(|gauge| gauge.name == "membership.nodes").unwrap();
+    assert_eq!(nodes.value, 0);
+}
+
+#[test]
+fn where_nodes_fill_the_table_the_one_that_is_down_for_longest_makes_room() {
+    let mut net = Net::new(1);
+    let mut small = super::config(0);
+    small.limits.nodes_max = 3;
+    net.start(0, 2, small);
+    let ids: Vec<_> = (1..=6).map(|number| crate::NodeId::from_bytes([number; 32])).collect();
+    for (place, node) in ids.iter().enumerate() {
+        let signed = Some(crate::Incarnation::new(1));
+        net.node(0).tell_membership(membership::In::Reachable { node: *node, signed });
+        net.settle();
+        assert_eq!(net.node(0).node_status(node), Some(NodeStatus::Up), "node {place}");
+        net.node(0).tell_membership(membership::In::Unreachable { node: *node });
+        net.run_for(Duration::from_secs(6));
+        assert_eq!(net.node(0).node_status(node), Some(NodeStatus::Down), "node {place}");
+    }
+    assert_eq!(net.node(0).node_status(&ids[2]), None);
+    assert_eq!(net.node(0).node_status(&ids[3]), Some(NodeStatus::Down));
+}
+
+#[test]
+fn a_path_alone_does_not_bring_a_node_back() {
+    let mut net = Net::line(3);
+    let node = net.id(2);
+    net.kill(2, true);
+    net.run_until("it is down", |net| net.status(2, 0) == Some(NodeStatus::Down));
+    net.node(0).tell_membership(membership::In::Reachable { node, signed: None });
+    net.run_for(Duration::from_secs(30));
+    assert_eq!(net.status(2, 0), Some(NodeStatus::Down));
+}
+
+#[test]
+fn nobody_keeps_a_node_from_proving_that_it_is_alive() {
+    let mut net = Net::mesh(4, &[(0, 1), (1, 2), (0, 2), (3, 2)]);
+    let bad = net.id(3);
+    let link = net.node(2).peers().iter().find(|peer| peer.node == bad).unwrap().link;
+    for (a, b) in [(0, 2), (2, 0)] {
+        let now = net.now;
+        net.node(a).disconnect(now, &super::address(b));
+    }
+    net.cut(0, 2);
+    for _ in 0..100 {
+        let at = net.now + Duration::from_millis(100);
+        // Node 3 asks in the names of others, all the time.
+        let asker = net.id(0);
+        for nonce in 0..64 {
+            let header =
+                TunnelHeader { kind: TunnelKind::Probe, from_opener: true, tunnel: nonce, number: 0 };
+            let payload = bytes::Bytes::copy_from_slice(&header.encode());
+            net.node(2).deliver(asker, payload, link);
+        }
+        net.run_for(at - net.now);
+    }
+    net.run_for(Duration::from_secs(30));
+    assert_eq!(net.status(2, 0), Some(NodeStatus::Up));
+    assert!(net.counter(2, "membership.probes_over_budget") > 0);
+    assert!(!net.has_event(0, |event| matches!(event, Event::NodeDown { .. })), "{:?}", net.events[0]);
 }

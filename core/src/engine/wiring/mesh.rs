@@ -39,8 +39,11 @@ impl Engine {
                 }
                 self.tell_links(link::In::Forward { link, source, destination, body });
             }
-            routing::Out::Deliver { source, payload, .. } => self.deliver(source, payload),
-            routing::Out::Reachable { node, .. } => self.tell_membership(membership::In::Reachable { node }),
+            routing::Out::Deliver { source, payload, link, .. } => self.deliver(source, payload, link),
+            routing::Out::Reachable { node, .. } => {
+                let signed = self.directory.incarnation_of(&node);
+                self.tell_membership(membership::In::Reachable { node, signed });
+            }
             routing::Out::Unreachable { node } => {
                 self.tell_membership(membership::In::Unreachable { node });
             }
@@ -59,10 +62,10 @@ impl Engine {
     }
 
     /// A payload for this node.
-    fn deliver(&mut self, source: NodeId, payload: bytes::Bytes) {
+    pub(in crate::engine) fn deliver(&mut self, source: NodeId, payload: bytes::Bytes, link: link::LinkId) {
         match TunnelHeader::decode(&payload) {
             Ok(TunnelHeader { kind: TunnelKind::Probe, tunnel: nonce, .. }) => {
-                self.tell_membership(membership::In::Probe { asker: source, nonce });
+                self.tell_membership(membership::In::Probe { link, asker: source, nonce });
             }
             Ok(TunnelHeader { kind: TunnelKind::ProbeAnswer, tunnel: nonce, .. }) => {
                 if let Ok(answer) = ProbeAnswer::decode(&payload[TUNNEL_HEADER_LEN..]) {
