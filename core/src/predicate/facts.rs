@@ -111,7 +111,7 @@ impl Facts for CapabilitySet {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Candidate<'a> {
-    /// In ascending order of axis and key.
+    /// In ascending order of axis, length of the key, and key: most keys differ in the first two, which are at hand.
     tags: Vec<(Axis, &'a str, Option<Fact<'a>>)>,
     /// In ascending order of keys.
     metadata: Vec<(&'a str, &'a str)>,
@@ -130,7 +130,7 @@ impl<'a> Candidate<'a> {
             Tag::Reserved { .. } | Tag::Free(_) => None,
         };
         let mut tags: Vec<_> = tags.into_iter().filter_map(read).collect();
-        tags.sort_by_key(|(axis, key, _)| (*axis, *key));
+        tags.sort_by_key(|(axis, key, _)| (*axis, key.len(), *key));
         let mut metadata: Vec<_> = metadata.into_iter().collect();
         metadata.sort_by_key(|(key, _)| *key);
         metadata.dedup_by_key(|(key, _)| *key);
@@ -139,11 +139,11 @@ impl<'a> Candidate<'a> {
 
     /// The tags with a key.
     fn with_key(&self, wanted: &TagKey) -> &[(Axis, &'a str, Option<Fact<'a>>)] {
-        let wanted = (wanted.axis(), wanted.key());
-        let start = self.tags.partition_point(|(axis, key, _)| (*axis, *key) < wanted);
+        let wanted = (wanted.axis(), wanted.key().len(), wanted.key());
+        let start = self.tags.partition_point(|(axis, key, _)| (*axis, key.len(), *key) < wanted);
         let rest = &self.tags[start..];
         // There are few of each.
-        let count = rest.iter().take_while(|(axis, key, _)| (*axis, *key) == wanted).count();
+        let count = rest.iter().take_while(|(axis, key, _)| (*axis, key.len(), *key) == wanted).count();
         &rest[..count]
     }
 }

@@ -3,8 +3,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{holds, parsed, set};
-use crate::capability::{Axis, TagKey};
-use crate::predicate::{Clause, Facts, Key, Predicate};
+use crate::capability::{Axis, Tag, TagKey};
+use crate::predicate::{Candidate, Clause, Facts, Key, Predicate};
 
 #[test]
 fn exists_finds_a_tag_with_a_value_or_without() {
@@ -173,13 +173,30 @@ fn metadata_is_no_tag_and_tags_are_no_metadata() {
 }
 
 #[test]
+fn a_candidate_takes_tags_and_metadata_in_any_order() {
+    let tags = ["software.os=linux", "batch", "hardware.gpu", "devices.x=2", "hardware.a=1"].map(Tag::parse);
+    let candidate = Candidate::new(tags, [("owner", "alice"), ("b", "2"), ("a", "1"), ("owner", "bob")]);
+    for text in [
+        "software.os = linux",
+        "hardware.gpu",
+        "hardware.a >= 1",
+        "devices.x = \"2\"",
+        "meta.a",
+        "meta.b >= 2",
+    ] {
+        assert!(parsed(text).evaluate(&candidate), "{text}");
+    }
+    assert!(parsed("meta.owner = alice").evaluate(&candidate), "the first entry of a key counts");
+}
+
+#[test]
 fn a_key_that_no_tag_can_have_is_nowhere() {
     let set = set(&["hardware.a=b", "hardware.a:b=c", "hardware.="], &[]);
     for key in ["a=b", "a:b", "a:b=c", "", "="] {
         let key = TagKey::new(Axis::Hardware, key);
         assert!(!set.has(&key), "{key}");
         assert_eq!(Facts::values(&set, &key).count(), 0, "{key}");
-        assert!(!crate::predicate::Candidate::from(&set).has(&key), "{key}");
+        assert!(!Candidate::from(&set).has(&key), "{key}");
     }
 }
 

@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::str::FromStr;
 
-use super::super::{Clause, FORM_LEN_MAX, NODES_MAX, Node, Predicate, VersionBound};
+use super::super::{Clause, FORM_LEN_MAX, Node, Predicate, VersionBound};
 use super::{META, RESERVED, TextError, is_bare, is_version};
 use crate::capability::number;
 use crate::capability::{Axis, TagKey};
@@ -111,12 +111,10 @@ impl<'a> Parser<'a> {
         &mut self.groups[last]
     }
 
-    fn push(&mut self, node: Node) -> Result<u16> {
-        if self.nodes.len() == NODES_MAX {
-            return Err(self.expected(format!("the end, a predicate has at most {NODES_MAX} nodes")));
-        }
+    /// Every node takes some characters of the text, so there are never too many for their places.
+    fn push(&mut self, node: Node) -> u16 {
         self.nodes.push(node);
-        Ok(self.nodes.len() as u16 - 1)
+        self.nodes.len() as u16 - 1
     }
 
     /// The whole text; gives the root.
@@ -135,11 +133,11 @@ impl<'a> Parser<'a> {
                 self.close()?
             } else {
                 let clause = self.clause()?;
-                self.push(Node::Clause(clause))?
+                self.push(Node::Clause(clause))
             };
             // Here an operand has ended; each closing parenthesis ends another one.
             loop {
-                self.end_operand(operand)?;
+                self.end_operand(operand);
                 self.skip_space();
                 if self.rest().is_empty() {
                     return self.end_of_text();
@@ -150,7 +148,7 @@ impl<'a> Parser<'a> {
                 if self.group().kind == Kind::Whole {
                     return Err(self.expected_at(self.at - 1, "no ), none is open"));
                 }
-                self.end_listed()?;
+                self.end_listed();
                 operand = self.close()?;
             }
             self.operator()?;
@@ -195,9 +193,11 @@ impl<'a> Parser<'a> {
         if self.take_word("and") {
             Ok(())
         } else if self.take_word("or") {
-            self.end_conjunction()
+            self.end_conjunction();
+            Ok(())
         } else if is_list && self.take(",") {
-            self.end_listed()
+            self.end_listed();
+            Ok(())
         } else {
             let expected = match self.group().kind {
                 Kind::Whole => "and, or, or the end",
@@ -209,41 +209,38 @@ impl<'a> Parser<'a> {
     }
 
     /// Notes an operand, below the `not` that stand before it.
-    fn end_operand(&mut self, mut operand: u16) -> Result<()> {
+    fn end_operand(&mut self, mut operand: u16) {
         for _ in 0..core::mem::take(&mut self.group().nots) {
-            operand = self.push(Node::Not(operand))?;
+            operand = self.push(Node::Not(operand));
         }
         self.group().operands.push(operand);
-        Ok(())
     }
 
-    fn end_conjunction(&mut self) -> Result<()> {
+    fn end_conjunction(&mut self) {
         let operands = core::mem::take(&mut self.group().operands);
         let conjunction = match operands[..] {
             [operand] => operand,
-            _ => self.push(Node::And(operands))?,
+            _ => self.push(Node::And(operands)),
         };
         self.group().alternatives.push(conjunction);
-        Ok(())
     }
 
-    fn end_listed(&mut self) -> Result<()> {
-        self.end_conjunction()?;
+    fn end_listed(&mut self) {
+        self.end_conjunction();
         let alternatives = core::mem::take(&mut self.group().alternatives);
         let expression = match alternatives[..] {
             [alternative] => alternative,
-            _ => self.push(Node::Or(alternatives))?,
+            _ => self.push(Node::Or(alternatives)),
         };
         self.group().listed.push(expression);
-        Ok(())
     }
 
     /// Takes off the innermost group, whose expressions have ended; gives what it is.
     fn close(&mut self) -> Result<u16> {
         let Some(group) = self.groups.pop() else { return Err(self.expected("the end")) };
         match group.kind {
-            Kind::All => self.push(Node::And(group.listed)),
-            Kind::Any => self.push(Node::Or(group.listed)),
+            Kind::All => Ok(self.push(Node::And(group.listed))),
+            Kind::Any => Ok(self.push(Node::Or(group.listed))),
             // These hold one expression: there are no commas in them.
             Kind::Whole | Kind::Parentheses => Ok(group.listed[0]),
         }
@@ -253,7 +250,7 @@ impl<'a> Parser<'a> {
         if self.group().kind != Kind::Whole {
             return Err(self.expected("), which closes what is open"));
         }
-        self.end_listed()?;
+        self.end_listed();
         self.close()
     }
 }
