@@ -12,6 +12,7 @@ use lacewing_core::predicate;
 use lacewing_core::session::{
     IdentityProof, Offer, PATTERN_KEYED, PATTERN_OPEN, RefusalNumber, Sealer, VersionRange, WireLimits,
 };
+use lacewing_core::wire::body::directory::{self, SignedHead};
 use lacewing_core::wire::body::discovery::{PROOF_LEN_MAX, PROOFS_LEN_MAX, PROOFS_MAX, QUESTION_HOPS_MAX};
 use lacewing_core::wire::body::{HELLO_ADDRS_MAX, KEEPALIVE_MS};
 use lacewing_core::wire::cbor::DEPTH_MAX;
@@ -107,6 +108,7 @@ fn versions(page: &mut String) {
     row(page, "hashed before a public key, for a node id", ascii(NodeId::DOMAIN));
     row(page, "signed before role and handshake hash", ascii(IdentityProof::DOMAIN));
     row(page, "signed before an incarnation", ascii(SignedIncarnation::DOMAIN));
+    row(page, "signed before a directory head", ascii(SignedHead::DOMAIN));
 }
 
 fn sizes(page: &mut String) {
@@ -135,6 +137,23 @@ fn sizes(page: &mut String) {
     row(page, "nesting of CBOR that is skipped", format!("at most {DEPTH_MAX} levels"));
     let dedup = private("delivery/dedup.rs", "SPAN");
     row(page, "sequence numbers that the window against running twice spans", grouped(dedup as u64));
+    directory_sizes(page);
+}
+
+fn directory_sizes(page: &mut String) {
+    row(page, "links that an announcement crosses unasked", format!("at most {}", directory::HOPS_MAX));
+    let (low, high) = directory::TTL_S.into_inner();
+    row(page, "range of a head's time to live", format!("{low} to {} s", grouped(high.into())));
+    row(page, "entry of the directory", format!("at most {}", bytes(directory::ENTRY_LEN_MAX)));
+    row(page, "parts of a set of entries", format!("2 to {}", directory::PARTS_MAX));
+    row(
+        page,
+        "entries, or removed keys, in a frame",
+        format!("at most {}", grouped(directory::DELTA_ITEMS_MAX)),
+    );
+    row(page, "versions in a DIRECTORY_DIGEST", format!("at most {}", directory::DIGEST_VERSIONS_MAX));
+    row(page, "owners in a DIRECTORY_REQUEST", format!("at most {}", directory::REQUEST_NODES_MAX));
+    row(page, "siblings in a proof", format!("at most {}", directory::PATH_LEN_MAX));
 }
 
 fn texts(page: &mut String) {
@@ -143,6 +162,7 @@ fn texts(page: &mut String) {
     row(page, "label", format!("1 to {}", bytes(NodeLabel::LEN_MAX)));
     row(page, "host of an address", format!("1 to {}", bytes(Address::HOST_LEN_MAX)));
     row(page, "address in a HELLO", format!("at most {}", bytes(Address::HOST_LEN_MAX + 8)));
+    row(page, "name of a directory entry", format!("at most {}", bytes(directory::ENTRY_NAME_LEN_MAX)));
     row(page, "action path", format!("1 to {}", bytes(ActionPath::LEN_MAX)));
     row(page, "segments of an action path", format!("1 to {}", ActionPath::SEGMENTS_MAX));
     row(page, "path pattern, its network included", format!("1 to {}", bytes(PathPattern::LEN_MAX)));

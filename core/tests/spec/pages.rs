@@ -16,6 +16,7 @@ use std::fs;
 use bytes::BytesMut;
 use lacewing_core::session::{Answer, IdentityProof, Offer, decode_finish, prologue};
 use lacewing_core::wire::WireError;
+use lacewing_core::wire::body::directory::{DirectoryDelta, DirectoryDigest, DirectoryRequest};
 use lacewing_core::wire::body::discovery::{WhoHas, WhoHasAnswer};
 use lacewing_core::wire::body::{
     Credit, Goodbye, Hello, ReplyHead, RequestHead, Stale, TunnelAck, TunnelHeader, decode_error,
@@ -220,9 +221,9 @@ fn reencode(header: FrameHeader, body: &[u8]) -> Result<Vec<u8>, WireError> {
             again.extend_from_slice(body);
         }
         FrameType::Ping | FrameType::Pong => again.extend_from_slice(body),
-        FrameType::DirectoryDelta | FrameType::DirectoryDigest | FrameType::DirectoryRequest => {
-            again.extend_from_slice(body);
-        }
+        FrameType::DirectoryDelta => DirectoryDelta::decode(body)?.encode(&mut again),
+        FrameType::DirectoryDigest => DirectoryDigest::decode(body)?.encode(&mut again),
+        FrameType::DirectoryRequest => DirectoryRequest::decode(body)?.encode(&mut again),
         FrameType::WhoHas => WhoHas::decode(body)?.encode(&mut again),
         FrameType::WhoHasAnswer => WhoHasAnswer::decode(body)?.encode(&mut again),
     }

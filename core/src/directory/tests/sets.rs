@@ -9,6 +9,7 @@ use super::{Author, Limits, Mesh, Node, line, provider, sent, tagged};
 use crate::crypto::RustCrypto;
 use crate::directory::entry::{Entry, EntryValue};
 use crate::directory::set::{Changes, EntrySet, Stored};
+use crate::identity::hex;
 use crate::wire::frame::{CHUNK_LEN_MAX, FrameType};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -163,4 +164,48 @@ fn a_whole_set_for_a_known_owner_is_passed_on_as_what_has_changed() {
     let delta = crate::wire::body::directory::DirectoryDelta::decode(body).unwrap();
     assert_eq!((delta.full, delta.entries.len(), delta.removed.len()), (false, 1, 1));
     assert_eq!(delta.hops, 2);
+}
+
+/// The numbers of the page `docs/spec/directory.md`, which another implementation has worked out.
+#[test]
+fn the_worked_example_of_the_specification() {
+    let mut node = Node::new(1, Limits::default());
+    let owner = crate::identity::Identity::from_secret([7; 32], alloc::sync::Arc::new(RustCrypto));
+    let sum = crate::directory::ProviderEntry {
+        schema: Some(crate::directory::SchemaId::Name("sum.v1".into())),
+        version: Some("1.4.0".into()),
+        ..provider("math/sum")
+    };
+    let record = crate::directory::NodeRecord {
+        label: "bob@example".parse().unwrap(),
+        addrs: Vec::from(["127.0.0.1:7400".parse().unwrap()]),
+        subnet: 0,
+    };
+    let entries = [Entry::node(record), Entry::provider(sum), Entry::alias(&"billing".parse().unwrap())];
+    let whole: Changes = entries
+        .into_iter()
+        .map(|entry| {
+            let (key, stored) = Stored::own(&RustCrypto, entry);
+            (key, Some(stored))
+        })
+        .collect();
+    let root = EntrySet::default().summary_with(&RustCrypto, &whole).root;
+    assert_eq!(hex(&root), "8c6e7e2e9f1e1b7bf2a103167bf624e9ad58384d96378f5e66d5ae6b25d532c9");
+    let life = crate::identity::Incarnation::new(1_700_000_000_000);
+    let head = crate::wire::body::directory::SignedHead::sign(&owner, life, 9, 3_600, 3, root);
+    assert_eq!(
+        hex(&head.signature),
+        "10d4047dc438803014a265b45ae5d0fcac1d49a44a4b11bed73ead831c559497\
+         9030737e297cc4c88b524da7005fdbf9f5e45354e6fc600fbf8e8689014ee90c"
+    );
+    let view = &mut node.directory.view;
+    let own = node.identity.node_id();
+    view.open(owner.node_id(), head, crate::directory::Arrival { now: node.now, age_s: 0, hops: 1 });
+    view.remove(&own);
+    let buckets = view.bucket_hashes(&RustCrypto);
+    assert_eq!(hex(&buckets[&0xd0]), "859d9b7590b7047c9b535e8a8c764c65dbbd10ff626ddc7e79b8cae1a1f25f3b");
+    assert_eq!(
+        hex(&view.hash(&RustCrypto)),
+        "c5b4355e03a8f5ebec34fa158c0540145b7bd8a8ce4e959fc7ae4042c9abcf0c"
+    );
 }
