@@ -49,18 +49,15 @@ impl Spread {
         from: Option<LinkId>,
     ) {
         let keys = keys.map(|keys| keys.into_iter().collect::<BTreeSet<_>>());
-        match self.pending.get_mut(&node) {
-            Some(news) => {
-                news.seen_on = from.into_iter().collect();
-                match (&mut news.keys, keys) {
-                    (Some(known), Some(keys)) => known.extend(keys),
-                    (known, _) => *known = None,
-                }
-            }
-            None => {
-                self.pending.insert(node, News { keys, seen_on: from.into_iter().collect() });
-                self.ready.insert(node);
-            }
+        let Some(news) = self.pending.get_mut(&node) else {
+            self.pending.insert(node, News { keys, seen_on: from.into_iter().collect() });
+            self.ready.insert(node);
+            return;
+        };
+        news.seen_on = from.into_iter().collect();
+        match (&mut news.keys, keys) {
+            (Some(known), Some(keys)) => known.extend(keys),
+            (known, _) => *known = None,
         }
     }
 
@@ -151,7 +148,7 @@ impl Directory {
     }
 
     /// The whole set of an owner, as it is sent to a neighbour that asks.
-    pub(super) fn set_frames(&self, now: Instant, owner: &Owner) -> Vec<Bytes> {
+    pub(super) fn set_frames(now: Instant, owner: &Owner) -> Vec<Bytes> {
         frames(owner, now, (owner.hops + 1).min(HOPS_MAX), None)
     }
 }

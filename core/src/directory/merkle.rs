@@ -23,14 +23,12 @@ fn parent(crypto: &dyn CryptoProvider, left: &Hash, right: &Hash) -> Hash {
 pub(super) fn root(crypto: &dyn CryptoProvider, leaves: impl IntoIterator<Item = Hash>) -> Hash {
     // Complete subtrees from left to right, as the ones of the binary number of leaves so far.
     let mut complete: Vec<Hash> = Vec::new();
-    let mut count: u64 = 0;
-    for mut hash in leaves {
-        for _ in 0..count.trailing_ones() {
+    for (before, mut hash) in (0_u64..).zip(leaves) {
+        for _ in 0..before.trailing_ones() {
             let left = complete.pop().unwrap_or_default();
             hash = parent(crypto, &left, &hash);
         }
         complete.push(hash);
-        count += 1;
     }
     let Some(mut hash) = complete.pop() else { return crypto.sha256(&[]) };
     while let Some(left) = complete.pop() {

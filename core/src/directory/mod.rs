@@ -25,7 +25,6 @@ mod view;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
@@ -42,11 +41,10 @@ pub use self::proof::{ProofError, ProvenProvider, check_proof};
 pub use self::query::{NodeDescription, Provider};
 use self::set::Stored;
 use self::view::{Arrival, View};
-use crate::address::Address;
 use crate::capability::CapabilitySet;
 use crate::code::CloseReason;
 use crate::config::Config;
-use crate::identity::{Identity, Incarnation, NodeId, NodeLabel, PublicKey};
+use crate::identity::{Identity, Incarnation, NodeId};
 use crate::link::LinkId;
 use crate::machine::{Cx, Machine};
 use crate::time::Instant;
@@ -60,7 +58,7 @@ pub(crate) enum In {
     LinkUp { link: LinkId, peer: NodeId },
     /// It is gone, or another one has replaced it.
     LinkDown { link: LinkId },
-    /// A neighbour sent a DIRECTORY_DELTA, DIRECTORY_DIGEST or DIRECTORY_REQUEST.
+    /// A neighbour sent a `DIRECTORY_DELTA`, `DIRECTORY_DIGEST` or `DIRECTORY_REQUEST`.
     Frame { link: LinkId, header: FrameHeader, body: Bytes },
     /// A node counts as alive.
     Show { node: NodeId },
@@ -82,13 +80,7 @@ pub(crate) enum Out {
     /// What is known of this node has changed.
     Changed { node: NodeId },
     /// A node that was not known, or a new life of one, has announced itself.
-    Learned {
-        node: NodeId,
-        incarnation: Incarnation,
-        public_key: PublicKey,
-        label: NodeLabel,
-        addrs: Vec<Address>,
-    },
+    Learned { node: NodeId, incarnation: Incarnation },
     /// Somebody shows announcements of a later life of this very node.
     Superseded { by: Incarnation },
     /// A neighbour broke the rules.

@@ -49,6 +49,19 @@ pub enum ProofError {
     Forged,
 }
 
+impl ProofError {
+    /// The stable name that fixtures and other languages use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::OtherEntry => "other_entry",
+            Self::Expired => "expired",
+            Self::NotUnderRoot => "not_under_root",
+            Self::Forged => "forged",
+        }
+    }
+}
+
 /// Checks that the owner of the head in `bytes` serves the action at `path`. Costs one signature, and that only if all
 /// else is right.
 pub fn check_proof(

@@ -1,6 +1,6 @@
 //! What may be asked of the directory.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Directory;
@@ -103,7 +103,7 @@ impl Directory {
         for (key, stored) in owner.set.iter() {
             match &stored.value {
                 EntryValue::Provider(entry) => description.providers.push(entry.clone()),
-                EntryValue::Alias => description.aliases.push(key.name.to_string()),
+                EntryValue::Alias => description.aliases.push(key.name.clone()),
                 EntryValue::Node(_) | EntryValue::Capabilities(_) | EntryValue::Unknown => {}
             }
         }
@@ -152,11 +152,6 @@ impl Directory {
         let mut found = self.view.with_capabilities(filter, predicate, scope, same_subnet);
         found.retain(|node| self.is_visible(node));
         found
-    }
-
-    /// The key of a node that has announced anything.
-    pub(crate) fn public_key_of(&self, node: &NodeId) -> Option<PublicKey> {
-        Some(self.view.get(node)?.head.public_key)
     }
 
     /// What a node says it can do; `None` where it says nothing, or does not count as alive.

@@ -7,15 +7,15 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::neighbour::{Announced, PRICE_FORGED, PRICE_FRAME, Reassembly, price};
+use super::neighbour::{Announced, Neighbour, PRICE_FORGED, PRICE_FRAME, Reassembly, price};
 use super::set::{Changes, EntrySet, Stored, Summary, weight};
-use super::view::{Arrival, Owner};
+use super::view::Arrival;
 use super::{Directory, Out};
 use crate::code::CloseReason;
 use crate::identity::{Incarnation, NodeId};
 use crate::link::LinkId;
 use crate::machine::{Cx, injected};
-use crate::wire::body::directory::{DirectoryDelta, EntryKey, HOPS_MAX, SignedHead, TTL_S};
+use crate::wire::body::directory::{DirectoryDelta, EntryKey, HOPS_MAX, SignedHead, TTL_S, Version};
 use crate::wire::frame::FrameType;
 
 /// Bytes of half-received sets on all links.
@@ -77,10 +77,10 @@ impl Directory {
         false
     }
 
-    /// DIRECTORY_DELTA.
+    /// `DIRECTORY_DELTA`.
     pub(super) fn delta(&mut self, cx: &mut Cx<'_>, link: LinkId, body: &[u8]) {
         // A neighbour that was asked may be answering, which costs it nothing; that shows only once the frame is read.
-        let waiting = self.neighbours.get(&link).is_some_and(|neighbour| neighbour.is_awaited());
+        let waiting = self.neighbours.get(&link).is_some_and(Neighbour::is_awaited);
         if !waiting && !self.charge(cx, link, PRICE_FRAME) {
             return;
         }
@@ -141,11 +141,7 @@ impl Directory {
             Refusal::Expired
         } else if head.entries as usize > limits.directory_entries_per_owner_max {
             Refusal::Oversized
-        } else if head.incarnation > INCARNATION_MAX || head.sequence > SEQUENCE_MAX {
-            Refusal::FarFuture
-        } else if known.is_some_and(|known| {
-            known.incarnation == head.incarnation && head.sequence - known.sequence > SEQUENCE_JUMP_MAX
-        }) {
+        } else if is_far_future(version, known) {
             Refusal::FarFuture
         } else if self.view.get(node).is_none() && self.view.len() > limits.directory_owners_max {
             Refusal::Full
@@ -337,7 +333,8 @@ impl Directory {
     fn accept(&mut self, cx: &mut Cx<'_>, link: LinkId, announced: Announced, changes: Changes) {
         let Announced { node, head, age_s, hops, solicited, .. } = announced;
         let before = self.view.get(&node).map(|owner| owner.head.incarnation);
-        let new_life = before != Some(head.incarnation);
+        let life = head.incarnation;
+        let new_life = before != Some(life);
         let keys: Vec<EntryKey> = changes.keys().cloned().collect();
         let arrival = Arrival { now: cx.now, age_s, hops };
         cx.mark(if keys.is_empty() { "directory.refresh_heard" } else { "directory.changes_heard" });
@@ -354,9 +351,9 @@ impl Directory {
         if new_life || !keys.is_empty() {
             self.changed.insert(node);
         }
-        if new_life {
+        if new_life && self.view.get(&node).is_some_and(|owner| owner.record().is_some()) {
             cx.mark("directory.learned");
-            self.out.extend(self.view.get(&node).and_then(|owner| learned(node, owner)));
+            self.out.push_back(Out::Learned { node, incarnation: life });
         }
         self.spread.queue(node, (!new_life).then_some(keys), Some(link));
     }
@@ -384,7 +381,7 @@ impl Directory {
     fn tell_own_set(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         self.sign(cx.now);
         let Some(own) = self.view.get(&self.own) else { return };
-        let frames = self.set_frames(cx.now, own);
+        let frames = Self::set_frames(cx.now, own);
         let cost = frames.iter().map(|frame| price(frame.len(), own.head.entries)).sum();
         let Some(neighbour) = self.neighbours.get_mut(&link) else { return };
         if neighbour.may_announce(cx.now, cost) {
@@ -393,6 +390,14 @@ impl Directory {
             }
         }
     }
+}
+
+/// Whether no owner can have got that far, or none that was there a short time ago. The version is later than the known one.
+fn is_far_future(version: Version, known: Option<Version>) -> bool {
+    let same_life = known.filter(|known| known.incarnation == version.incarnation);
+    version.incarnation > INCARNATION_MAX
+        || version.sequence > SEQUENCE_MAX
+        || same_life.is_some_and(|known| version.sequence - known.sequence > SEQUENCE_JUMP_MAX)
 }
 
 /// Of a whole set, only what differs from the one before is a change; what is not in it goes.
@@ -404,16 +409,4 @@ fn keep_what_is_same(changes: &mut Changes, before: &EntrySet) {
         !same
     });
     changes.extend(gone.into_iter().map(|key| (key, None)));
-}
-
-/// What is told of a node that has announced itself for the first time in this life.
-fn learned(node: NodeId, owner: &Owner) -> Option<Out> {
-    let record = owner.record()?;
-    Some(Out::Learned {
-        node,
-        incarnation: owner.head.incarnation,
-        public_key: owner.head.public_key,
-        label: record.label.clone(),
-        addrs: record.addrs.clone(),
-    })
 }

@@ -108,7 +108,7 @@ impl Directory {
         self.out.push_back(Out::Transmit { link, frame_type, body });
     }
 
-    /// DIRECTORY_DIGEST.
+    /// `DIRECTORY_DIGEST`.
     pub(super) fn digest(&mut self, cx: &mut Cx<'_>, link: LinkId, body: &[u8]) {
         let awaited = self.neighbours.get(&link).is_some_and(|neighbour| neighbour.asked.is_some());
         if !awaited && !self.charge(cx, link, PRICE_FRAME) {
@@ -218,7 +218,8 @@ impl Directory {
                 Some(last) if last < to => (last, successor(last)),
                 _ => (to, None),
             };
-            if !self.send_list(cx, link, DirectoryDigest::Versions { from, to: end, answer: false, owners }) {
+            let list = DirectoryDigest::Versions { from, to: end, answer: false, owners };
+            if !self.send_list(cx, link, &list) {
                 return None;
             }
             room -= 1;
@@ -230,14 +231,14 @@ impl Directory {
     }
 
     /// Sends a list of versions, unless the neighbour has been told too much lately. The next comparison comes anyway.
-    fn send_list(&mut self, cx: &mut Cx<'_>, link: LinkId, digest: DirectoryDigest) -> bool {
-        let DirectoryDigest::Versions { owners, .. } = &digest else { return false };
+    fn send_list(&mut self, cx: &mut Cx<'_>, link: LinkId, digest: &DirectoryDigest) -> bool {
+        let DirectoryDigest::Versions { owners, .. } = digest else { return false };
         let Some(neighbour) = self.neighbours.get_mut(&link) else { return false };
         if neighbour.may_serve(cx.now, 64 * (owners.len() + 1)).is_err() {
             cx.count("directory.answer_withheld");
             return false;
         }
-        self.send_digest(link, &digest);
+        self.send_digest(link, digest);
         true
     }
 
@@ -269,7 +270,7 @@ impl Directory {
             for owners in news.chunks(DIGEST_VERSIONS_MAX as usize) {
                 let owners = owners.to_vec();
                 let list = DirectoryDigest::Versions { from, to, answer: true, owners };
-                if !self.send_list(cx, link, list) {
+                if !self.send_list(cx, link, &list) {
                     break;
                 }
             }
@@ -375,7 +376,7 @@ impl Directory {
         }
     }
 
-    /// DIRECTORY_REQUEST.
+    /// `DIRECTORY_REQUEST`.
     pub(super) fn request(&mut self, cx: &mut Cx<'_>, link: LinkId, body: &[u8]) {
         if self.neighbours.get(&link).is_some_and(|neighbour| !neighbour.serving.is_empty()) {
             // Whoever waits for the end of an answer never comes here.
@@ -395,21 +396,21 @@ impl Directory {
         self.serve(cx, link);
     }
 
+    fn next_served(&self, link: LinkId) -> Option<NodeId> {
+        self.neighbours.get(&link)?.serving.front().copied()
+    }
+
     /// Sends what a neighbour has asked for, as fast as it may.
     fn serve(&mut self, cx: &mut Cx<'_>, link: LinkId) {
         if self.neighbours.get(&link).is_none_or(|neighbour| neighbour.serve_at > cx.now) {
             return;
         }
-        loop {
-            let Some(node) =
-                self.neighbours.get(&link).and_then(|neighbour| neighbour.serving.front().copied())
-            else {
-                break;
-            };
+        while let Some(node) = self.next_served(link) {
             if node == self.own {
                 self.sign(cx.now);
             }
-            let frames = self.view.get(&node).map(|owner| self.set_frames(cx.now, owner)).unwrap_or_default();
+            let frames =
+                self.view.get(&node).map(|owner| Self::set_frames(cx.now, owner)).unwrap_or_default();
             let bytes = frames.iter().map(Bytes::len).sum();
             let Some(neighbour) = self.neighbours.get_mut(&link) else { return };
             if let Err(at) = neighbour.may_serve(cx.now, bytes) {

@@ -132,7 +132,7 @@ fn what_no_owner_could_mean_is_refused() {
     let mut trailing = by_hand(3, "a", good);
     trailing.push(0);
     assert_eq!(refused(&trailing), WireErrorKind::TrailingBytes);
-    let large = by_hand(99, "a", |w| _ = w.bytes(&[0; 17 * 1_024]));
+    let large = by_hand(99, "a", |w| _ = w.bytes(&alloc::vec![0; 17 * 1_024]));
     assert_eq!(refused(&large), WireErrorKind::TooLarge);
     let deep = by_hand(99, "a", |writer| {
         for _ in 0..100 {

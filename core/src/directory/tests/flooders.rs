@@ -93,7 +93,7 @@ fn a_flooder_that_rests_is_heard_again_and_what_was_dropped_is_repaired() {
     // An honest node sends less than its neighbour takes, whatever it has to say.
     for round in 0..200 {
         mesh.act(0, |directory, cx| {
-            directory.put_provider(cx, provider(&alloc::format!("a/{round}"))).unwrap()
+            directory.put_provider(cx, provider(&alloc::format!("a/{round}"))).unwrap();
         });
         mesh.run(Duration::from_millis(20));
     }

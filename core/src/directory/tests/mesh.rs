@@ -175,7 +175,7 @@ fn a_node_that_forgot_how_far_it_had_counted_goes_on_after_that() {
     let mut mesh = settled(4, &ring(4));
     for number in 0..5 {
         mesh.act(1, |directory, cx| {
-            directory.put_provider(cx, provider(&alloc::format!("a/{number}"))).unwrap()
+            directory.put_provider(cx, provider(&alloc::format!("a/{number}"))).unwrap();
         });
         mesh.run(SECOND);
     }

@@ -62,6 +62,9 @@ fn tagged(tag: &str) -> CapabilitySet {
     CapabilitySet::new().with_tag(tag).unwrap()
 }
 
+/// What a node knows: of each owner the version, and every entry.
+type Snapshot = BTreeMap<NodeId, (Version, Vec<(EntryKey, Vec<u8>)>)>;
+
 /// One directory, the time, and what it has given.
 struct Node {
     identity: Identity,
@@ -109,7 +112,7 @@ impl Node {
     /// Everything that is due now, and all that it leads to.
     fn settle(&mut self) -> Vec<Out> {
         while self.directory.timeout().is_some_and(|at| at <= self.now) {
-            self.with(|directory, cx| directory.on_timeout(cx));
+            self.with(Directory::on_timeout);
         }
         core::iter::from_fn(|| self.directory.poll()).collect()
     }
@@ -151,7 +154,7 @@ impl Node {
     }
 
     /// What this node knows of everybody, entry by entry.
-    fn snapshot(&self) -> BTreeMap<NodeId, (Version, Vec<(EntryKey, Vec<u8>)>)> {
+    fn snapshot(&self) -> Snapshot {
         let entries = |owner: &super::view::Owner| {
             owner.set.iter().map(|(key, stored)| (key.clone(), stored.bytes.to_vec())).collect()
         };
@@ -430,7 +433,7 @@ impl Mesh {
             }
             for node in 0..self.nodes.len() {
                 if self.nodes[node].directory.timeout().is_some_and(|at| at <= self.now) {
-                    self.act(node, |directory, cx| directory.on_timeout(cx));
+                    self.act(node, Directory::on_timeout);
                 }
             }
         }

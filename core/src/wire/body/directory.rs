@@ -1,4 +1,4 @@
-//! Bodies of the directory's frames: DIRECTORY_DELTA, DIRECTORY_DIGEST and DIRECTORY_REQUEST, and the signed head that
+//! Bodies of the directory's frames: `DIRECTORY_DELTA`, `DIRECTORY_DIGEST` and `DIRECTORY_REQUEST`, and the signed head that
 //! they carry.
 //!
 //! Entries travel as the bytes that their owner wrote: whoever passes them on must not change a bit of what is hashed.
@@ -29,9 +29,9 @@ pub const ENTRY_NAME_LEN_MAX: usize = 1_024;
 pub const PARTS_MAX: u16 = 64;
 /// Most entries, or removed keys, in one frame.
 pub const DELTA_ITEMS_MAX: u64 = 16_384;
-/// Most nodes that one DIRECTORY_REQUEST may ask for.
+/// Most nodes that one `DIRECTORY_REQUEST` may ask for.
 pub const REQUEST_NODES_MAX: u64 = 64;
-/// Most versions in one DIRECTORY_DIGEST.
+/// Most versions in one `DIRECTORY_DIGEST`.
 pub const DIGEST_VERSIONS_MAX: u64 = 900;
 /// Buckets that a view is divided into, by the first byte of the owner's id.
 pub const BUCKETS: usize = 256;
@@ -133,8 +133,7 @@ impl SignedHead {
 
     /// Which of the owner's sets it covers.
     pub fn version(&self) -> Version {
-        let [a, b, c, d, e, f, g, h, ..] = self.root;
-        let tag = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let tag = self.root[..8].iter().fold(0, |tag, byte| tag << 8 | u64::from(*byte));
         Version { incarnation: self.incarnation, sequence: self.sequence, tag }
     }
 
@@ -216,7 +215,7 @@ impl EntryKey {
     }
 }
 
-/// DIRECTORY_DELTA: changed entries of one owner and the head that covers the result; or all its entries.
+/// `DIRECTORY_DELTA`: changed entries of one owner and the head that covers the result; or all its entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryDelta<'a> {
     /// The head that covers the set after the change.
@@ -340,14 +339,14 @@ pub struct OwnerVersion {
     pub version: Version,
 }
 
-/// DIRECTORY_DIGEST: what the sender has, in one of three grains.
+/// `DIRECTORY_DIGEST`: what the sender has, in one of three grains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DirectoryDigest {
     /// One hash over the whole view.
     View {
         /// The hash.
         hash: [u8; 32],
-        /// Whether this ends the answer to a DIRECTORY_REQUEST. Otherwise it begins a comparison.
+        /// Whether this ends the answer to a `DIRECTORY_REQUEST`. Otherwise it begins a comparison.
         ends_answer: bool,
     },
     /// The hashes of all buckets that are not empty, in ascending order of their numbers.
@@ -473,7 +472,7 @@ fn split_hashes(bitmap: &[u8; BUCKETS / 8], all: &[u8]) -> Option<Vec<(u8, [u8; 
         .then(|| buckets.into_iter().zip(chunks.iter().copied()).collect())
 }
 
-/// DIRECTORY_REQUEST: asks for the whole sets of some owners.
+/// `DIRECTORY_REQUEST`: asks for the whole sets of some owners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryRequest {
     /// The owners, at most [`REQUEST_NODES_MAX`].
