@@ -121,6 +121,7 @@ impl Directory {
     }
 
     /// Every node that counts as alive and says anything at all, in the order of ids.
+    #[cfg(test)]
     pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.view.iter().map(|(node, _)| *node).filter(|node| self.is_visible(node))
     }

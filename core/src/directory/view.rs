@@ -113,6 +113,7 @@ impl View {
         self.owners.get_mut(node)
     }
 
+    #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Owner)> {
         self.owners.iter()
     }

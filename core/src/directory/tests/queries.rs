@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Author, In, LIFE, Mesh, Node, Out, identity, line, provider, sent, tagged};
+use crate::capability::{CapabilitySet, Filter, ScopeQuery};
 use crate::config::Limits;
 use crate::crypto::RustCrypto;
 use crate::directory::entry::{Entry, NodeRecord};
@@ -12,6 +13,7 @@ use crate::directory::{DirectoryError, EntryError, ProofError, ProviderState, Sc
 use crate::identity::NodeId;
 use crate::link::LinkId;
 use crate::machine::Machine;
+use crate::predicate::Predicate;
 use crate::wire::body::directory::EntryProof;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -310,4 +312,47 @@ fn a_head_is_signed_again_before_it_runs_out() {
     assert_eq!(node.count("directory.expired"), 0);
     let sequence = node.directory.describe(node.now, &own).unwrap().sequence;
     assert_eq!(sequence, refreshes as u64 + 1);
+}
+
+#[test]
+fn what_is_found_by_capability_is_what_a_look_at_every_node_would_find() {
+    let (mut node, link) = Node::with_neighbour(1, Limits::default());
+    node.with(|directory, cx| directory.set_capabilities(cx, tagged("hardware.gpu")).unwrap());
+    let mut authors: Vec<Author> = (0..30).map(|number| Author::new(40 + number)).collect();
+    let find = |node: &Node, text: &str| {
+        let predicate: Predicate = text.parse().unwrap();
+        let found = node.directory.find(&Filter::default(), Some(&predicate), &ScopeQuery::Any);
+        let nothing = CapabilitySet::new();
+        let looked_at: Vec<NodeId> = node
+            .directory
+            .nodes()
+            .filter(|id| predicate.evaluate(node.directory.capabilities_of(id).unwrap_or(&nothing)))
+            .collect();
+        assert_eq!(found, looked_at, "{text}");
+        found.len()
+    };
+    for (number, author) in authors.iter_mut().enumerate() {
+        let set = tagged(&alloc::format!("hardware.memory_gb={number}"));
+        let entries = [record("x"), Entry::capabilities(set)];
+        // Some say nothing of what they can do.
+        author.announce(&entries[..1 + usize::from(number % 3 != 0)]).tell(&mut node, link);
+    }
+    let everybody = |node: &Node| node.directory.find(&Filter::default(), None, &ScopeQuery::Any).len();
+    assert_eq!(everybody(&node), 31);
+    assert_eq!(find(&node, "hardware.gpu"), 1);
+    assert_eq!(find(&node, "hardware.memory_gb >= 20"), 7);
+    assert_eq!(find(&node, "not hardware.memory_gb >= 20"), 24);
+    // Hidden, shown again, changed, taken back, forgotten: the index follows.
+    let (hidden, forgotten) = (authors[20].id(), authors[23].id());
+    node.handle(In::Hide { node: hidden });
+    node.handle(In::Forget { node: forgotten });
+    assert_eq!((find(&node, "hardware.memory_gb >= 20"), everybody(&node)), (5, 29));
+    node.handle(In::Show { node: hidden });
+    authors[22].announce(&[record("x")]).tell(&mut node, link);
+    authors[25].announce(&[]).tell(&mut node, link);
+    assert_eq!((find(&node, "hardware.memory_gb >= 20"), everybody(&node)), (4, 29));
+    let set = tagged("hardware.memory_gb=500");
+    authors[25].announce(&[record("x"), Entry::capabilities(set)]).tell(&mut node, link);
+    assert_eq!((find(&node, "hardware.memory_gb >= 20"), everybody(&node)), (5, 30));
+    assert_eq!(find(&node, "hardware.memory_gb >= 100"), 1);
 }
