@@ -394,3 +394,14 @@ fn an_action_that_begins_paused_takes_no_calls() {
         assert_eq!(error.kind(), Some(Kind::NotRunning), "from {from}");
     }
 }
+
+#[test]
+fn a_call_through_relays_waits_for_no_timer() {
+    let mut net = Net::line(4);
+    for _ in 0..2 {
+        let called_at = net.now;
+        let op = net.call(0, 3, "echo", "at once").unwrap();
+        net.wait_for(0, op).unwrap();
+        assert_eq!(net.now, called_at, "nothing takes time here but waiting");
+    }
+}
