@@ -106,7 +106,7 @@ impl Delivery {
             return self.seek(cx, action, call.payload, deadline);
         };
         if *first == self.own.node {
-            return self.call_self(cx, action, call.payload, deadline);
+            return self.call_self(cx, &action, call.payload, deadline);
         }
         let Some(link) = self.neighbours.get(first).copied() else {
             return self.call_far(cx, nodes, action, call.payload, deadline);
@@ -132,11 +132,11 @@ impl Delivery {
     fn call_self(
         &mut self,
         cx: &mut Cx<'_>,
-        action: Arc<ActionPath>,
+        action: &ActionPath,
         payload: Payload,
         deadline: Instant,
     ) -> Result<OpId, Error> {
-        let Some(action) = self.action(cx, action.as_str()) else { return Err(not_found(&action)) };
+        let Some(action) = self.action(cx, action.as_str()) else { return Err(not_found(action)) };
         let action = action?;
         if self.local_calls >= self.config.limits.pending_calls_per_link_max {
             return Err(Error::new(Code::Backpressure, "too many calls of this node to itself are pending"));

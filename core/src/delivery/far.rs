@@ -208,10 +208,10 @@ impl Delivery {
         &mut self,
         cx: &mut Cx<'_>,
         action: &Arc<ActionPath>,
-        outcome: Result<Vec<NodeId>, Error>,
+        outcome: &Result<Vec<NodeId>, Error>,
     ) {
         for op in self.seeking.remove(action).unwrap_or_default() {
-            match &outcome {
+            match outcome {
                 Err(error) => self.complete(cx, OpId(op), Err(error.clone())),
                 Ok(nodes) => {
                     let mut others: VecDeque<NodeId> = nodes.iter().copied().collect();

@@ -542,7 +542,7 @@ impl Machine for Delivery {
                 }
             }
             In::NoPath { node, error } => self.no_path(cx, node, &error),
-            In::Sought { action, outcome } => self.sought(cx, &action, outcome),
+            In::Sought { action, outcome } => self.sought(cx, &action, &outcome),
             In::Retire { link } => {
                 if let Some(state) = self.links.get_mut(&link) {
                     state.retiring = true;

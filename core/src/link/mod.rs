@@ -714,7 +714,7 @@ impl Machine for Links {
                 self.forward(cx, link, (source, destination), body);
             }
             In::OpenTunnel { peer } => self.open_tunnel(cx, peer),
-            In::Routed { source, payload } => self.routed(cx, source, payload),
+            In::Routed { source, payload } => self.routed(cx, source, &payload),
             In::DoubtPath { peer } => self.doubt_path(cx, peer),
             In::CloseTunnels { peer, reason, older_than } => self.close_tunnels(cx, peer, reason, older_than),
         }

@@ -214,8 +214,8 @@ impl Links {
     }
 
     /// A payload from the other end of some tunnel, as it says.
-    pub(super) fn routed(&mut self, cx: &mut Cx<'_>, source: NodeId, payload: Bytes) {
-        let Ok(header) = TunnelHeader::decode(&payload) else {
+    pub(super) fn routed(&mut self, cx: &mut Cx<'_>, source: NodeId, payload: &Bytes) {
+        let Ok(header) = TunnelHeader::decode(payload) else {
             return cx.count("link.tunnel_payload_malformed");
         };
         let key = (source, !header.from_opener, header.tunnel);
@@ -242,10 +242,10 @@ impl Links {
             (None, _) => return cx.mark("link.tunnel_payload_too_late"),
         };
         let result = match header.kind {
-            TunnelKind::Greeting => self.tunnel_greeting(cx, link, header, &payload),
-            TunnelKind::Record => self.tunnel_record(cx, link, header, &payload),
+            TunnelKind::Greeting => self.tunnel_greeting(cx, link, header, payload),
+            TunnelKind::Record => self.tunnel_record(cx, link, header, payload),
             TunnelKind::Ack => {
-                self.tunnel_ack(cx, link, header, &payload);
+                self.tunnel_ack(cx, link, header, payload);
                 Ok(())
             }
             TunnelKind::Reset => {

@@ -64,7 +64,7 @@ pub enum FrameType {
     DirectoryRequest,
     /// Asks who serves an action.
     WhoHas,
-    /// The answer to a WHO_HAS.
+    /// The answer to a `WHO_HAS`.
     WhoHasAnswer,
     /// An unknown type that may be skipped.
     Skippable(u8),

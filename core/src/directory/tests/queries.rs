@@ -335,7 +335,7 @@ fn what_is_found_by_capability_is_what_a_look_at_every_node_would_find() {
         let set = tagged(&alloc::format!("hardware.memory_gb={number}"));
         let entries = [record("x"), Entry::capabilities(set)];
         // Some say nothing of what they can do.
-        author.announce(&entries[..1 + usize::from(number % 3 != 0)]).tell(&mut node, link);
+        author.announce(&entries[..=usize::from(number % 3 != 0)]).tell(&mut node, link);
     }
     let everybody = |node: &Node| node.directory.find(&Filter::default(), None, &ScopeQuery::Any).len();
     assert_eq!(everybody(&node), 31);

@@ -183,7 +183,7 @@ impl Engine {
             | FrameType::Rekey
             | FrameType::Stale
             | FrameType::Skippable(_) => {
-                debug_assert!(false, "links keep {:?} to themselves", header.frame_type)
+                debug_assert!(false, "links keep {:?} to themselves", header.frame_type);
             }
         }
     }
