@@ -116,6 +116,8 @@ impl Node {
     ///
     /// For nodes that join to look around. Where there are no neighbours it never ends; put a time-out around it.
     pub async fn wait_until_settled(&self, quiet: Duration) -> Result<(), Error> {
+        // Less would not let anything happen in between.
+        let quiet = quiet.max(Duration::from_millis(1));
         let mut events = self.events();
         let mut known: BTreeSet<NodeId> = self.nodes().iter().map(|info| info.node).collect();
         let mut quiet_at = Instant::now() + quiet;

@@ -1,140 +1,13 @@
 //! The `lacewing` command, as a shell sees it.
 #![cfg(feature = "cli")]
 
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+mod shell;
 
-/// The command without anything that the test's own environment says.
-fn lacewing(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lacewing"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("LACEWING_") {
-            command.env_remove(name);
-        }
-    }
-    command.args(arguments).stdin(Stdio::null());
-    command
-}
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
-fn run(arguments: &[&str]) -> Output {
-    lacewing(arguments).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// Ends in `exit` with one clear line, which is returned, and nothing else.
-fn one_line(output: &Output, exit: i32) -> String {
-    let text = stderr(output);
-    assert_eq!(output.status.code(), Some(exit), "{text}");
-    assert_eq!(text.lines().count(), 1, "{text}");
-    assert!(!text.contains("panicked") && !text.contains("RUST_BACKTRACE"), "{text}");
-    assert!(output.stdout.is_empty(), "{}", stdout(output));
-    text.trim_end().to_owned()
-}
-
-/// A running command, whose lines are read as they come. Killed at the end of the test at the latest.
-struct Running {
-    child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
-}
-
-impl Running {
-    fn start(arguments: &[&str]) -> Self {
-        Self::spawn(&mut lacewing(arguments))
-    }
-
-    fn spawn(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
-    }
-
-    /// The next line that starts with `prefix`; others are passed over.
-    fn line(&mut self, prefix: &str) -> String {
-        let mut passed = String::new();
-        for line in &mut self.lines {
-            let line = line.unwrap();
-            if line.starts_with(prefix) {
-                return line;
-            }
-            passed.push_str(&line);
-            passed.push('\n');
-        }
-        let mut errors = String::new();
-        let _ = self.child.stderr.take().unwrap().read_to_string(&mut errors);
-        panic!("it ended without a line {prefix:?}:\n{passed}{errors}");
-    }
-
-    /// Waits until the node is up; its id and its address.
-    fn up(&mut self) -> (String, String) {
-        let line = self.line("up: node ");
-        let id = line.split(' ').nth(2).unwrap().to_owned();
-        let addr = line.rsplit(' ').next().unwrap().to_owned();
-        assert_eq!(id.len(), 64, "{line}");
-        (id, addr)
-    }
-
-    #[cfg(unix)]
-    fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(status.success());
-    }
-
-    fn exit_code(&mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A folder with a network key in it.
-struct Folder {
-    inner: tempfile::TempDir,
-}
-
-impl Folder {
-    fn new() -> Self {
-        let folder = Self { inner: tempfile::tempdir().unwrap() };
-        let made = run(&["keygen", "--network", "--out", folder.path("network.key").to_str().unwrap()]);
-        assert!(made.status.success(), "{}", stderr(&made));
-        folder
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.inner.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path(name).to_str().unwrap().to_owned()
-    }
-
-    /// A server for `echo_sum` on this address.
-    fn server(&self, listen: &str, more: &[&str]) -> Running {
-        let key = self.text("network.key");
-        let mut arguments = vec!["up", "--listen", listen, "--network-key-file", &key, "--serve", "echo_sum"];
-        arguments.extend(more);
-        Running::start(&arguments)
-    }
-
-    fn call(&self, addr: &str, argument: &str, more: &[&str]) -> Output {
-        let key = self.text("network.key");
-        let mut arguments = vec!["call", "echo_sum", argument, "--peer", addr, "--network-key-file", &key];
-        arguments.extend(more);
-        run(&arguments)
-    }
-}
+use shell::{Folder, Running, free_addr, lacewing, one_line, run, stderr, stdout};
 
 const GOOD: &str = r#"{"text": "hi", "numbers": [1, 2, 39]}"#;
 const ANSWER: &str = "{\"echo\":\"hi\",\"sum\":42}\n";
@@ -331,7 +204,9 @@ fn what_makes_no_sense_is_one_line_and_exit_code_2() {
         assert!(line.contains(hint), "{arguments:?}: {line}");
     }
     // What the command line itself does not know is clap's to explain.
-    for arguments in [&["up", "--no-such-flag"][..], &["call"], &["call", "x", "{}", "--to", "12"], &[]] {
+    for arguments in
+        [&["up", "--no-such-flag"][..], &["call"], &["call", "x", "{}", "--select", "fairest"], &[]]
+    {
         assert_eq!(run(arguments).status.code(), Some(2), "{arguments:?}");
     }
 }
@@ -468,9 +343,4 @@ fn the_demo_tells_its_story_to_the_end() {
         rest = &rest[at + part.len()..];
     }
     assert!(output.stderr.is_empty(), "{}", stderr(&output));
-}
-
-/// An address that nobody listens on.
-fn free_addr() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

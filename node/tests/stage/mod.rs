@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use lacewing::crypto::RustCrypto;
 use lacewing::{
-    Builder, Codec, Event, Events, Identity, MemoryNetwork, Node, Payload, Request, TcpTransport, Timing,
+    Builder, CapabilitySet, Codec, Event, Events, Identity, MemoryNetwork, Node, Payload, Predicate, Request,
+    TcpTransport, Timing,
 };
 
 pub const NETWORK_KEY: [u8; 32] = [0x5a; 32];
@@ -57,6 +58,56 @@ impl Stage {
         }
         node
     }
+
+    /// So many nodes, of which each pair `(a, b)` is linked by `a` dialling `b`. Everybody knows that everybody is up when this
+    /// returns.
+    pub async fn mesh(&self, nodes: usize, links: &[(usize, usize)]) -> Vec<Node> {
+        let mut mesh = Vec::new();
+        for number in 0..nodes {
+            mesh.push(self.server(&format!("node-{number}")).await);
+        }
+        for (a, b) in links {
+            mesh[*a].connect(addr_of(&mesh[*b]).parse().unwrap()).unwrap();
+        }
+        know_each_other(&mesh).await;
+        mesh
+    }
+
+    /// Nodes of which each is linked to the next and to no other.
+    pub async fn line(&self, nodes: usize) -> Vec<Node> {
+        let links: Vec<_> = (1..nodes).map(|node| (node - 1, node)).collect();
+        self.mesh(nodes, &links).await
+    }
+
+    /// A line whose ends are linked too.
+    pub async fn ring(&self, nodes: usize) -> Vec<Node> {
+        let links: Vec<_> = (0..nodes).map(|node| (node, (node + 1) % nodes)).collect();
+        self.mesh(nodes, &links).await
+    }
+}
+
+/// Waits until each of them knows that all of them are up, and what they say of themselves.
+pub async fn know_each_other(mesh: &[Node]) {
+    for node in mesh {
+        for other in mesh {
+            within(node.wait_for_node(other.node_id())).await.unwrap();
+            let described = |node: &Node| node.describe(other.node_id()).map(drop);
+            within(node.wait_until(described)).await.unwrap();
+        }
+    }
+}
+
+/// A set with these tags.
+pub fn tags(tags: &[&str]) -> CapabilitySet {
+    let mut set = CapabilitySet::new();
+    for tag in tags {
+        set.insert_user_tag(tag).unwrap();
+    }
+    set
+}
+
+pub fn predicate(text: &str) -> Predicate {
+    text.parse().unwrap()
 }
 
 pub fn addr_of(node: &Node) -> String {
