@@ -77,3 +77,8 @@ pub use lacewing_core::wire::path::ActionPath;
 pub use lacewing_core::{
     Address, CloseReason, Code, Error, Identity, Incarnation, Kind, Limits, NodeId, NodeLabel, Timing, Trust,
 };
+
+/// The programs of the guide are run as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/mesh.md")]
+struct Guide;

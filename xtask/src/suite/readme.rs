@@ -1,8 +1,9 @@
 //! What the README shows is what runs.
 //!
 //! The contract: the first shell block is exactly the two commands; every `cargo run` line in a block marked `sh` is run to
-//! its end; the first Rust block is the text of `node/examples/ten_lines.rs`, which is run too. Programs that do not end
-//! belong into blocks with another mark (`text`, `console`).
+//! its end; the first Rust block is the text of `node/examples/ten_lines.rs`, which is run too, as are the other examples.
+//! The first Rust block of the guide to the mesh is an example too.
+//! Programs that do not end belong into blocks with another mark (`text`, `console`).
 
 use std::fs;
 
@@ -11,19 +12,25 @@ use crate::markdown::{self, Fence};
 use crate::process::{self, Failure};
 
 const FIRST_COMMANDS: [&str; 2] = ["cargo xtask sim", "cargo xtask test"];
-const EXAMPLE: &str = "node/examples/ten_lines.rs";
+/// Examples by the names that cargo gives them, and the pages that show them.
+const EXAMPLES: [(&str, &str); 2] = [("ten_lines", "README.md"), ("find_by_predicate", "docs/guide/mesh.md")];
 
 /// Compares and runs.
 pub(super) fn check() -> Result<(), Failure> {
     let readme = read("README.md")?;
-    let example = read(EXAMPLE)?;
     let fences = markdown::fences(&readme);
     check_commands(&fences)?;
-    check_example(&fences, &example)?;
+    for (example, page) in EXAMPLES {
+        let path = format!("node/examples/{example}.rs");
+        check_example(page, &markdown::fences(&read(page)?), &path, &read(&path)?)?;
+    }
     // Built by the tests of the workspace already; `cargo run` would build it again with other features.
-    process::run(cargo().args(["test", "--quiet", "--workspace", "--no-run", "--example", "ten_lines"]))?;
-    let example = process::target_dir().join("debug/examples/ten_lines");
-    process::run(&mut process::command(example.with_extension(std::env::consts::EXE_EXTENSION)))?;
+    let named = EXAMPLES.iter().flat_map(|(example, _)| ["--example", example]);
+    process::run(cargo().args(["test", "--quiet", "--workspace", "--no-run"]).args(named))?;
+    for (example, _) in EXAMPLES {
+        let example = process::target_dir().join("debug/examples").join(example);
+        process::run(&mut process::command(example.with_extension(std::env::consts::EXE_EXTENSION)))?;
+    }
     for command in shell(&fences).flat_map(|fence| markdown::commands(&fence.text)) {
         let mut words = command.split_whitespace();
         if words.next() == Some("cargo") && words.next() == Some("run") {
@@ -57,9 +64,9 @@ fn check_commands(fences: &[Fence]) -> Result<(), Failure> {
 }
 
 /// The block and the file say the same; the file may have a header of comments and attributes on top.
-fn check_example(fences: &[Fence], example: &str) -> Result<(), Failure> {
+fn check_example(page: &str, fences: &[Fence], path: &str, example: &str) -> Result<(), Failure> {
     let fence = fences.iter().find(|fence| fence.language == "rust");
-    let fence = fence.ok_or_else(|| Failure::new("README.md has no `rust` block"))?;
+    let fence = fence.ok_or_else(|| Failure::new(format!("{page} has no `rust` block")))?;
     let is_header =
         |line: &&str| line.starts_with("//!") || line.starts_with("#![") || line.trim().is_empty();
     let body: Vec<&str> = example.lines().skip_while(is_header).collect();
@@ -69,7 +76,7 @@ fn check_example(fences: &[Fence], example: &str) -> Result<(), Failure> {
     }
     let at = body.iter().zip(&shown).take_while(|(a, b)| a == b).count();
     Err(Failure::new(format!(
-        "README.md:{}: the Rust block differs from {EXAMPLE} in line {} of the block; copy the file",
+        "{page}:{}: the Rust block differs from {path} in line {} of the block; copy the file",
         fence.line,
         at + 1
     )))
@@ -91,8 +98,9 @@ mod tests {
     #[test]
     fn the_example_is_the_file() {
         let fences = markdown::fences(GOOD);
-        assert!(check_example(&fences, "//! Doc.\n\nfn main() {}\n").is_ok());
-        let drifted = check_example(&fences, "fn main() { }\n").unwrap_err();
+        let check = |example| check_example("README.md", &fences, "main.rs", example);
+        assert!(check("//! Doc.\n\nfn main() {}\n").is_ok());
+        let drifted = check("fn main() { }\n").unwrap_err();
         assert!(drifted.to_string().contains("line 1 of the block"));
     }
 }
