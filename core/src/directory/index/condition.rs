@@ -3,7 +3,8 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use super::facts::{FactRef, Facts, Range};
+use super::facts::{Facts, Range};
+use super::held::Held;
 use super::slots::SlotSet;
 
 /// Facts of a range that are counted before it is taken for a large one.
@@ -56,7 +57,7 @@ impl<'a> Condition<'a> {
     }
 
     /// All slots of which it holds.
-    fn slots(&self, facts: &'a Facts, slots: usize) -> Cow<'a, SlotSet> {
+    pub(super) fn slots(&self, facts: &'a Facts, slots: usize) -> Cow<'a, SlotSet> {
         match self {
             Self::In(set) => Cow::Borrowed(*set),
             Self::InAny(sets) => Cow::Owned(SlotSet::union(sets.iter().copied(), slots)),
@@ -74,9 +75,8 @@ impl<'a> Condition<'a> {
             // A wide range over many distinct numbers is dearer to gather than to look up for few slots.
             let wide = index.facts.key(*key).with_numbers(*range).take(found.len() / UNION_COST + 1).count();
             if wide * UNION_COST > found.len() {
-                let is_within = |fact: &FactRef| range.contains(index.facts.fact(fact.fact).number);
-                return found
-                    .filtered(|slot| facts_of(&index.held[slot as usize], *key).iter().any(is_within));
+                let is_within = |fact: &u32| range.contains(index.facts.fact(*fact).number);
+                return found.filtered(|slot| index.held[slot as usize].facts_of(*key).iter().any(is_within));
             }
         }
         found.and(&self.slots(index.facts, index.held.len()))
@@ -87,8 +87,8 @@ impl<'a> Condition<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slots<'a> {
     pub(super) facts: &'a Facts,
-    /// The facts of each slot, sorted.
-    pub(super) held: &'a [Vec<FactRef>],
+    /// The facts of each slot.
+    pub(super) held: &'a [Held],
     /// Slots that are in use.
     pub(super) live: &'a SlotSet,
 }
@@ -108,11 +108,4 @@ impl<'a> Slots<'a> {
         }
         found.into_owned()
     }
-}
-
-/// The facts of one key, out of the sorted facts of a slot.
-pub(super) fn facts_of(held: &[FactRef], key: u32) -> &[FactRef] {
-    let start = held.partition_point(|fact| fact.key < key);
-    let count = held[start..].iter().take_while(|fact| fact.key == key).count();
-    &held[start..start + count]
 }

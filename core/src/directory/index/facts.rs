@@ -49,7 +49,7 @@ impl Kind {
 /// The name of the one key of kinds that have only one.
 const ONLY: &str = "";
 
-/// A fact of some slot: the number of its key, and its own. Facts of a slot are sorted, so that those of a key are together.
+/// A fact of some slot: the number of its key, and its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FactRef {
     pub(super) key: u32,

@@ -9,6 +9,7 @@
 
 mod condition;
 mod facts;
+mod held;
 mod predicate;
 mod query;
 mod slots;
@@ -21,7 +22,8 @@ pub use slots::{Iter, SlotSet};
 
 use crate::capability::{CapabilitySet, Scope};
 use condition::Slots;
-use facts::{FactRef, Facts};
+use facts::Facts;
+use held::Held;
 
 /// An index over the capability sets of many nodes.
 ///
@@ -42,8 +44,8 @@ use facts::{FactRef, Facts};
 pub struct CapabilityIndex {
     slots_max: u32,
     facts: Facts,
-    /// The facts of each slot, sorted; none for a slot that is not in use.
-    held: Vec<Vec<FactRef>>,
+    /// The facts of each slot; none for a slot that is not in use.
+    held: Vec<Held>,
     live: SlotSet,
     /// Slots with tenants or regions.
     limited: SlotSet,
@@ -81,9 +83,9 @@ impl CapabilityIndex {
         }
         let place = slot as usize;
         if self.held.len() <= place {
-            self.held.resize_with(place + 1, Vec::new);
+            self.held.resize_with(place + 1, Held::default);
         }
-        let new = self.facts.read(set);
+        let new = Held::new(&self.facts.read(set));
         self.exchange(slot, new);
         self.live.insert(slot);
         let scope = Scope::of(set);
@@ -97,7 +99,7 @@ impl CapabilityIndex {
         if !self.live.remove(slot) {
             return false;
         }
-        self.exchange(slot, Vec::new());
+        self.exchange(slot, Held::default());
         self.limited.remove(slot);
         self.subnet_local.remove(slot);
         true
@@ -120,30 +122,23 @@ impl CapabilityIndex {
 
     /// Bytes that the index takes, about. Walks through all of it.
     pub fn memory(&self) -> usize {
-        let held: usize = self.held.iter().map(|facts| facts.capacity() * size_of::<FactRef>()).sum();
+        let held: usize = self.held.iter().map(Held::heap_len).sum();
         let sets = [&self.live, &self.limited, &self.subnet_local].map(SlotSet::heap_len);
-        held + self.held.capacity() * size_of::<Vec<FactRef>>()
-            + sets.iter().sum::<usize>()
-            + self.facts.memory()
+        held + self.held.capacity() * size_of::<Held>() + sets.iter().sum::<usize>() + self.facts.memory()
     }
 
     fn slots(&self) -> Slots<'_> {
         Slots { facts: &self.facts, held: &self.held, live: &self.live }
     }
 
-    /// Makes `new`, which is sorted, the facts of a slot.
-    fn exchange(&mut self, slot: u32, new: Vec<FactRef>) {
+    /// Makes `new` the facts of a slot.
+    fn exchange(&mut self, slot: u32, new: Held) {
         let old = core::mem::take(&mut self.held[slot as usize]);
-        for fact in &new {
-            if old.binary_search(fact).is_err() {
-                self.facts.hold(slot, *fact);
-            }
+        for fact in new.without(&old) {
+            self.facts.hold(slot, fact);
         }
-        for fact in &old {
-            if new.binary_search(fact).is_err() {
-                let keeps_key = !condition::facts_of(&new, fact.key).is_empty();
-                self.facts.release(slot, *fact, keeps_key);
-            }
+        for fact in old.without(&new) {
+            self.facts.release(slot, fact, !new.facts_of(fact.key).is_empty());
         }
         self.held[slot as usize] = new;
     }
