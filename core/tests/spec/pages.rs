@@ -18,6 +18,7 @@ use lacewing_core::session::{Answer, IdentityProof, Offer, decode_finish, prolog
 use lacewing_core::wire::WireError;
 use lacewing_core::wire::body::directory::{DirectoryDelta, DirectoryDigest, DirectoryRequest};
 use lacewing_core::wire::body::discovery::{WhoHas, WhoHasAnswer};
+use lacewing_core::wire::body::routing::{PathBroken, Ping, RouteRequest, RoutedHead, Routes};
 use lacewing_core::wire::body::{
     Credit, Goodbye, Hello, ReplyHead, RequestHead, Stale, TunnelAck, TunnelHeader, decode_error,
     encode_error,
@@ -216,11 +217,14 @@ fn reencode(header: FrameHeader, body: &[u8]) -> Result<Vec<u8>, WireError> {
         FrameType::RequestMore | FrameType::ReplyMore | FrameType::Skippable(_) => {
             again.extend_from_slice(body);
         }
-        // Written down with the machine that they belong to.
-        FrameType::Routed | FrameType::PathBroken | FrameType::Routes | FrameType::RouteRequest => {
-            again.extend_from_slice(body);
+        FrameType::Routed => {
+            RoutedHead::decode(body)?.encode(&mut again);
+            again.extend_from_slice(&body[RoutedHead::LEN..]);
         }
-        FrameType::Ping | FrameType::Pong => again.extend_from_slice(body),
+        FrameType::PathBroken => PathBroken::decode(body)?.encode(&mut again),
+        FrameType::Routes => Routes::decode(body)?.encode(&mut again),
+        FrameType::RouteRequest => RouteRequest::decode(body)?.encode(&mut again),
+        FrameType::Ping | FrameType::Pong => Ping::decode(body)?.encode(&mut again),
         FrameType::DirectoryDelta => DirectoryDelta::decode(body)?.encode(&mut again),
         FrameType::DirectoryDigest => DirectoryDigest::decode(body)?.encode(&mut again),
         FrameType::DirectoryRequest => DirectoryRequest::decode(body)?.encode(&mut again),
