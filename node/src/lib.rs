@@ -24,6 +24,9 @@
 //! # }
 //! ```
 //!
+//! Nodes need no link to each other. Each knows what the others can do ([`Node::find`], [`Node::describe`]), and calls go through
+//! relays, sealed from end to end, to a node, to whoever has a name, or to one that is chosen ([`CallBuilder`]).
+//!
 //! The protocol itself is the sans-IO engine of `lacewing_core`; this crate drives it with tokio, as tasks on the
 //! caller's runtime, current-thread or multi-thread, and adds no thread of its own.
 

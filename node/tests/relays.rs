@@ -140,6 +140,7 @@ async fn relays_and_wires_hold_nothing_that_the_ends_say() {
     // What a relay must know it knows, so looking for it finds it there, and on no wire.
     for end in [first, last] {
         assert!(line.relayed.all.holds(end.node_id().as_bytes()));
+        assert!(line.relayed.all.readable(&[end.node_id().as_bytes()]).is_some());
         assert!(!line.wire.holds(end.node_id().as_bytes()));
     }
     for seen in [&line.relayed.all, &line.wire] {
