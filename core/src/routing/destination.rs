@@ -4,11 +4,16 @@ use alloc::vec::Vec;
 
 use super::round_trip::HOP_COST;
 use crate::config::RouteMetric;
+use crate::identity::Incarnation;
 use crate::link::LinkId;
 use crate::wire::body::routing::{ANNOUNCEMENT_HOPS_MAX, RouteOffer, RouteVersion};
 
 /// Neighbours that are remembered to wait for a newer sequence number of one destination. The oldest are forgotten.
 const ASKS_MAX: usize = 8;
+
+/// What the link costs more that makes a way too long for payloads: more than all links of a way that is not. It is part
+/// of what is announced, because a way that is worse for whatever reason must never be announced as a better one.
+pub(super) const TOO_FAR_COST: u32 = 1 << 29;
 
 /// The best that this node has ever announced of a destination (the feasibility distance of RFC 8966, section 2.4).
 ///
@@ -42,7 +47,7 @@ pub(super) struct Way {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     pub(super) metric: RouteMetric,
-    /// Payloads cross no more links than this.
+    /// How many links a payload may cross.
     pub(super) hops_max: u8,
     /// A bug that the testbed switches on.
     pub(super) infeasible_too: bool,
@@ -51,11 +56,6 @@ pub(super) struct Rules {
 impl Rules {
     /// Whether it is worth changing from one way to another. What is only a little better may be noise.
     fn prefers(self, new: &Way, old: &Way) -> bool {
-        match (self.is_too_far(new), self.is_too_far(old)) {
-            (false, true) => return true,
-            (true, false) => return false,
-            _ => {}
-        }
         match self.metric {
             RouteMetric::Hops => new.metric < old.metric,
             RouteMetric::RoundTrip => new.metric.saturating_add(Self::noise(new.metric)) < old.metric,
@@ -81,12 +81,23 @@ impl Rules {
         (metric / 8).max(HOP_COST)
     }
 
-    fn is_too_far(self, way: &Way) -> bool {
-        way.hops > self.hops_max
+    fn rank(way: &Way) -> (u32, u8, LinkId) {
+        (way.metric, way.hops, way.link)
     }
 
-    fn rank(self, way: &Way) -> (bool, u32, u8, LinkId) {
-        (self.is_too_far(way), way.metric, way.hops, way.link)
+    /// The way by an offer; `None` if it is longer or dearer than anything that counts.
+    fn way(self, offer: &Offer) -> Option<Way> {
+        let hops = offer.terms.hops + 1;
+        let mut metric = offer.terms.metric.checked_add(offer.cost)?;
+        if hops == self.hops_max.saturating_add(1) {
+            metric = metric.checked_add(TOO_FAR_COST)?;
+        }
+        (hops <= ANNOUNCEMENT_HOPS_MAX).then_some(Way {
+            link: offer.link,
+            version: offer.terms.version,
+            hops,
+            metric,
+        })
     }
 }
 
@@ -98,6 +109,8 @@ pub(super) struct Destination {
     pub(super) distance: Option<Distance>,
     /// The way that is taken.
     pub(super) chosen: Option<Way>,
+    /// The latest incarnation that the rest of the node was told of, while there is a way.
+    pub(super) shown: Option<Incarnation>,
     /// The way that neighbours were told of.
     pub(super) told: Option<Way>,
     /// Whether it waits to be announced.
@@ -125,18 +138,6 @@ impl Offer {
     /// Whether the neighbour is the destination itself. It alone offers a way without a hop.
     fn is_owner(&self) -> bool {
         self.terms.hops == 0
-    }
-
-    /// The way by this offer; `None` if it is longer or dearer than anything that counts.
-    fn way(&self) -> Option<Way> {
-        let hops = self.terms.hops + 1;
-        let metric = self.terms.metric.checked_add(self.cost)?;
-        (hops <= ANNOUNCEMENT_HOPS_MAX).then_some(Way {
-            link: self.link,
-            version: self.terms.version,
-            hops,
-            metric,
-        })
     }
 }
 
@@ -193,12 +194,12 @@ impl Destination {
     pub(super) fn choose(&self, rules: Rules) -> Option<Way> {
         let safe = |offer: &&Offer| rules.infeasible_too || self.is_feasible(offer);
         let best =
-            self.offers.iter().filter(safe).filter_map(Offer::way).min_by_key(|way| rules.rank(way))?;
+            self.offers.iter().filter(safe).filter_map(|offer| rules.way(offer)).min_by_key(Rules::rank)?;
         let present = self
             .chosen
             .and_then(|chosen| self.offer_of(chosen.link))
             .filter(safe)
-            .and_then(Offer::way)
+            .and_then(|offer| rules.way(offer))
             .filter(|present| !rules.prefers(&best, present));
         Some(present.unwrap_or(best))
     }
@@ -209,8 +210,8 @@ impl Destination {
             .offers
             .iter()
             .filter(|offer| !self.is_feasible(offer))
-            .filter_map(Offer::way)
-            .min_by_key(|way| rules.rank(way));
+            .filter_map(|offer| rules.way(offer))
+            .min_by_key(Rules::rank);
         match (unsafe_best, &self.chosen) {
             (None, _) => false,
             (Some(_), None) => true,
@@ -220,8 +221,8 @@ impl Destination {
 
     /// The neighbours with an offer, the best first, whether or not it is safe.
     pub(super) fn by_rank(&self, rules: Rules) -> Vec<LinkId> {
-        let mut ways: Vec<Way> = self.offers.iter().filter_map(Offer::way).collect();
-        ways.sort_unstable_by_key(|way| rules.rank(way));
+        let mut ways: Vec<Way> = self.offers.iter().filter_map(|offer| rules.way(offer)).collect();
+        ways.sort_unstable_by_key(Rules::rank);
         ways.into_iter().map(|way| way.link).collect()
     }
 
@@ -229,7 +230,7 @@ impl Destination {
     pub(super) fn version_wanted(&self, rules: Rules) -> Option<RouteVersion> {
         let distance = self.distance?;
         let unsafe_offers = self.offers.iter().filter(|offer| !self.is_feasible(offer));
-        let ways = unsafe_offers.filter_map(|offer| Some((rules.rank(&offer.way()?), offer)));
+        let ways = unsafe_offers.filter_map(|offer| Some((Rules::rank(&rules.way(offer)?), offer)));
         let (_, Offer { terms, .. }) = ways.min_by_key(|(rank, _)| *rank)?;
         // Good enough, but old: the number that this node has already will do.
         if terms.version < distance.version && terms.metric < distance.metric {
@@ -259,7 +260,7 @@ impl Destination {
     /// Another way than by `link` for a request, the best one, whether or not it is safe.
     pub(super) fn other_than(&self, link: LinkId, rules: Rules) -> Option<LinkId> {
         let others = self.offers.iter().filter(|offer| offer.link != link);
-        others.filter_map(Offer::way).min_by_key(|way| rules.rank(way)).map(|way| way.link)
+        others.filter_map(|offer| rules.way(offer)).min_by_key(Rules::rank).map(|way| way.link)
     }
 
     /// This way has been announced: what the distance is from now on (RFC 8966, section 3.7.3).

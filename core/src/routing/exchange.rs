@@ -250,34 +250,31 @@ impl Routing {
         let before = destination.chosen;
         let after = destination.choose(rules);
         destination.chosen = after;
+        let incarnation = after.map(|way| way.version.incarnation);
+        let newer_life = incarnation > destination.shown;
+        destination.shown =
+            incarnation.map(|incarnation| destination.shown.unwrap_or(incarnation).max(incarnation));
         if before != after {
             self.set_dirty(cx, node);
         }
         self.feed(cx, node, rules);
+        if let Some(way) = after.filter(|_| newer_life) {
+            let (incarnation, hops) = (way.version.incarnation, way.hops);
+            self.out.push_back(Out::Reachable { node, incarnation, hops });
+        }
         match (before, after) {
-            (None, Some(way)) => {
-                self.garbage.cancel(&node);
-                let incarnation = way.version.incarnation;
-                self.out.push_back(Out::Reachable { node, incarnation, hops: way.hops });
+            (None, Some(_)) => self.garbage.cancel(&node),
+            (Some(before), Some(way)) if before.link != way.link => {
+                cx.mark("routing.path_changed");
+                self.out.push_back(Out::PathChanged { node });
             }
-            (Some(before), Some(way)) => {
-                let incarnation = way.version.incarnation;
-                if incarnation > before.version.incarnation {
-                    self.out.push_back(Out::Reachable { node, incarnation, hops: way.hops });
-                }
-                if before.link != way.link {
-                    cx.mark("routing.path_changed");
-                    self.out.push_back(Out::PathChanged { node });
-                }
-            }
+            (Some(_), Some(_)) => {}
             (Some(_), None) => {
                 cx.mark("routing.unreachable");
                 self.out.push_back(Out::Unreachable { node });
+                self.tidy(cx, node);
             }
-            (None, None) => {}
-        }
-        if after.is_none() {
-            self.tidy(cx, node);
+            (None, None) => self.tidy(cx, node),
         }
     }
 

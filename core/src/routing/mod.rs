@@ -29,7 +29,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
 use self::bucket::Bucket;
-use self::destination::{Destination, Rules, Way};
+use self::destination::{Destination, Rules, TOO_FAR_COST, Way};
 use self::flows::Flows;
 use self::neighbour::Neighbour;
 use self::request::Seen;
@@ -240,7 +240,10 @@ impl Routing {
         let rtt_us = match self.config.route_metric {
             _ if way.hops == 1 => neighbour.round_trip.micros(),
             RouteMetric::Hops => None,
-            RouteMetric::RoundTrip => Some(way.metric.saturating_sub(u32::from(way.hops) * HOP_COST)),
+            RouteMetric::RoundTrip => {
+                let far = if way.hops > self.config.limits.hops_max { TOO_FAR_COST } else { 0 };
+                Some(way.metric.saturating_sub(u32::from(way.hops) * HOP_COST + far))
+            }
         };
         let ranked = destination.by_rank(self.sane_rules());
         let others = ranked.into_iter().filter(|link| *link != way.link);

@@ -351,12 +351,26 @@ impl Mesh {
             })
     }
 
+    /// Who is not content with its route to whom.
+    fn hungry(&self) -> Vec<(usize, usize, &super::Destination)> {
+        let mut hungry = Vec::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            let all = node.routing.destinations.iter().filter(|(_, known)| known.hunger.is_some());
+            hungry.extend(all.map(|(to, known)| (index, self.node_by(to), known)));
+        }
+        hungry
+    }
+
     /// Lets everything happen until it is quiet. Gives how long that took.
     fn settle(&mut self) -> Duration {
         let start = self.now;
         while !self.is_quiet() {
             self.step(Instant::NEVER);
-            assert!(self.now - start < Duration::from_secs(60), "it does not come to rest");
+            assert!(
+                self.now - start < Duration::from_secs(60),
+                "it does not come to rest: {:#?}",
+                self.hungry()
+            );
         }
         self.assert_no_loops();
         self.now - start

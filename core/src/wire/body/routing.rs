@@ -11,6 +11,9 @@ use crate::wire::cbor::{Reader, Writer};
 use crate::wire::frame::BODY_LEN_MAX;
 use crate::wire::{WireError, WireErrorKind};
 
+#[cfg(test)]
+mod tests;
+
 /// Most entries in one ROUTES frame: what fits in 60 KiB, however large the numbers are.
 pub const ROUTES_ENTRIES_MAX: usize = 1_024;
 /// How far an announcement or a request travels, in hops.
