@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use core::fmt;
 
+use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
@@ -85,6 +86,13 @@ pub trait Trace: Send {
     /// This node passes a ROUTED frame on: all that a relay ever sees of it.
     fn relayed(&mut self, _body: &[u8]) {}
 
+    /// What a member says to a neighbour, before it is sealed: the name of the frame, and its body. A testbed may put something
+    /// else in its place, to see that the others survive a member that lies. Asked for announcements, questions and what is
+    /// relayed.
+    fn say(&mut self, _frame: &'static str, body: Bytes) -> Bytes {
+        body
+    }
+
     /// Asks whether the named bug is switched on. Exists only in simulation builds, so that no released
     /// artefact can hold one.
     #[cfg(lacewing_inject)]
@@ -104,6 +112,10 @@ impl<T: Trace + ?Sized> Trace for alloc::boxed::Box<T> {
 
     fn relayed(&mut self, body: &[u8]) {
         (**self).relayed(body);
+    }
+
+    fn say(&mut self, frame: &'static str, body: Bytes) -> Bytes {
+        (**self).say(frame, body)
     }
 
     #[cfg(lacewing_inject)]

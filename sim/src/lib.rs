@@ -17,6 +17,7 @@ pub mod quantity;
 pub mod random;
 pub mod run;
 pub mod seed;
+mod survey;
 mod trace;
 pub mod turmoil;
 pub mod verdict;

@@ -24,21 +24,42 @@ pub const ACTION: &str = "sim/work";
 /// What comes before the number of the operation in the action of every other call.
 const NAMED: &str = "sim/op/";
 const NOBODY: &str = "sim/nobody/";
+const POOL: &str = "sim/pool/";
+
+/// What payloads from 24 bytes on hold once in each KiB, so that they are recognised where nobody but their two ends should be
+/// able to read them.
+pub const MARKER: [u8; 16] = *b"\x9e\x1dIn clear!\xf3\x07\xb4\xc6\x5a";
+const MARKER_START: u8 = MARKER[0];
+/// Words of eight bytes after which the marker comes again.
+const MARKER_EVERY: u64 = 128;
 
 /// The path that a call names.
 pub fn action(call: &CallSpec<'_>) -> String {
     match call.action {
         ActionKind::Unknown => format!("{NOBODY}{}", call.id),
+        ActionKind::Pool(pool) => pool_action(pool),
         ActionKind::Served if call.size >= KEYED_MIN && call.to.is_some() => ACTION.to_owned(),
         ActionKind::Served => format!("{NAMED}{}", call.id),
     }
 }
 
-/// The actions that a node of a run serves.
+/// The action of a pool.
+pub fn pool_action(pool: u32) -> String {
+    format!("{POOL}{pool}")
+}
+
+/// Whether something shows, to whoever sees it, what the run's calls carry or which actions they name.
+pub fn shows_content(bytes: &[u8]) -> bool {
+    let content = [ACTION.as_bytes(), NAMED.as_bytes(), NOBODY.as_bytes(), POOL.as_bytes(), &MARKER];
+    let begins = |at: usize| content.iter().any(|content| bytes[at..].starts_with(content));
+    bytes.iter().enumerate().any(|(at, byte)| matches!(*byte, b's' | MARKER_START) && begins(at))
+}
+
+/// The actions that a node of a run serves all the time.
 pub fn actions_of(run: &Run, node: usize) -> Vec<String> {
     let mut actions = vec![ACTION.to_owned()];
     for call in run.calls() {
-        if call.action == ActionKind::Served && call.provider(run.header.nodes.len()) == node {
+        if call.action == ActionKind::Served && call.provider(run.header.nodes.len()) == Some(node) {
             let path = action(&call);
             if path != ACTION {
                 actions.push(path);
@@ -53,7 +74,7 @@ pub fn operation(action: &str, payload: &[u8]) -> Option<u64> {
     if let Some(id) = action.strip_prefix(NAMED) {
         return id.parse().ok();
     }
-    if action != ACTION {
+    if action != ACTION && !action.starts_with(POOL) {
         return None;
     }
     let (id, _) = payload.split_first_chunk::<8>()?;
@@ -79,7 +100,7 @@ pub fn build(seed: Seed, id: u64, way: Way, size: u64) -> Bytes {
     }
     let mut pattern = Pattern::new(seed, id, way);
     while payload.len() < size {
-        payload.put_u64_le(pattern.next());
+        payload.put_slice(&pattern.next());
     }
     payload.truncate(size);
     payload.freeze()
@@ -99,11 +120,14 @@ pub fn matches(seed: Seed, id: u64, way: Way, size: u64, found: &[u8]) -> bool {
         rest = tail;
     }
     let mut pattern = Pattern::new(seed, id, way);
-    rest.chunks(8).all(|chunk| pattern.next().to_le_bytes()[..chunk.len()] == *chunk)
+    rest.chunks(8).all(|chunk| pattern.next()[..chunk.len()] == *chunk)
 }
 
-/// `SplitMix64` (Steele, Lea and Flood, 2014): short, and the same on every machine.
-struct Pattern(u64);
+/// What payloads are filled with, eight bytes at a time.
+struct Pattern {
+    words: u64,
+    mix: SplitMix,
+}
 
 impl Pattern {
     fn new(seed: Seed, id: u64, way: Way) -> Self {
@@ -111,10 +135,23 @@ impl Pattern {
             Way::Request => 0x5151_5151_5151_5151,
             Way::Reply => 0xA2A2_A2A2_A2A2_A2A2,
         };
-        let mut mixed = Self(seed.0 ^ way);
-        Self(mixed.next() ^ id.wrapping_mul(0xD6E8_FEB8_6659_FD93))
+        let mut mixed = SplitMix(seed.0 ^ way);
+        Self { words: 0, mix: SplitMix(mixed.next() ^ id.wrapping_mul(0xD6E8_FEB8_6659_FD93)) }
     }
 
+    fn next(&mut self) -> [u8; 8] {
+        let place = self.words % MARKER_EVERY;
+        self.words += 1;
+        let (first, second) = MARKER.split_at(8);
+        let marker = [first, second].into_iter().nth(usize::try_from(place).unwrap_or(usize::MAX));
+        marker.and_then(|half| half.try_into().ok()).unwrap_or_else(|| self.mix.next().to_le_bytes())
+    }
+}
+
+/// `SplitMix64` (Steele, Lea and Flood, 2014): short, and the same on every machine.
+struct SplitMix(u64);
+
+impl SplitMix {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;

@@ -1,9 +1,16 @@
 //! The hook that nodes report to, in whichever engine they run.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::{Bytes, BytesMut};
 use lacewing_core::Trace;
+use lacewing_core::wire::body::directory::DirectoryDelta;
+use lacewing_core::wire::body::discovery::{QuestionId, WhoHas, WhoHasAnswer};
+use lacewing_core::wire::frame::FrameType;
+
+use crate::payload;
+use crate::run::Misbehaviour;
 
 /// Coverage marks of all nodes of a run.
 #[derive(Clone, Debug, Default)]
@@ -23,9 +30,119 @@ impl Marks {
     }
 }
 
-/// One engine's hook: counts marks, and switches the injected bug on.
+/// What the testbed and the hooks of a node's lives tell each other.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ear(Arc<Mutex<Heard>>);
+
+/// What a node has done since somebody looked, and how it is to behave.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// A way to some node is another one, or gone.
+    pub(crate) ways_changed: bool,
+    /// What it says of itself has changed, or is said again.
+    pub(crate) announces: bool,
+    /// It relayed something that shows what only the two ends should see: the bytes.
+    pub(crate) shown: Vec<Bytes>,
+    /// Questions that it has sent, passed on or answered, once for each frame.
+    pub(crate) questions: Vec<QuestionId>,
+    /// What it has said to neighbours: names of frames, and the lengths of their bodies.
+    pub(crate) frames: Vec<(&'static str, u64)>,
+    /// How it breaks the rules now, each with the number of faults that make it do so.
+    manners: BTreeMap<Misbehaviour, u32>,
+    relayed: u64,
+    /// One that it relayed a while ago.
+    kept: Option<Bytes>,
+}
+
+impl Ear {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Heard> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Heard {
+    /// A fault of this kind begins or ends.
+    pub(crate) fn misbehave(&mut self, how: Misbehaviour, begins: bool) {
+        let faults = self.manners.entry(how).or_insert(0);
+        *faults = if begins { *faults + 1 } else { faults.saturating_sub(1) };
+    }
+
+    fn is(&self, how: Misbehaviour) -> bool {
+        self.manners.get(&how).is_some_and(|faults| *faults > 0)
+    }
+
+    /// Whether this is one of the payloads that a relay treats badly: every third.
+    fn is_third(&self) -> bool {
+        self.relayed.is_multiple_of(3)
+    }
+
+    fn relays(&mut self, body: &[u8]) {
+        self.relayed += 1;
+        if payload::shows_content(body) {
+            self.shown.push(Bytes::copy_from_slice(body));
+        }
+    }
+
+    fn fault(&self, site: &str) -> bool {
+        match site {
+            "relay.loses" => self.is(Misbehaviour::LosesRelayed) && self.is_third(),
+            "relay.repeats" => self.is(Misbehaviour::RepeatsRelayed),
+            _ => false,
+        }
+    }
+
+    /// What a member says in the place of this frame.
+    fn say(&mut self, frame: &'static str, body: Bytes) -> Bytes {
+        self.frames.push((frame, body.len() as u64));
+        if frame == FrameType::Routed.name() {
+            self.pass_on(body)
+        } else if frame == FrameType::DirectoryDelta.name() && self.is(Misbehaviour::ForgesAnnouncements) {
+            forged(&body).unwrap_or(body)
+        } else {
+            if frame == FrameType::WhoHas.name() {
+                let id = WhoHas::decode(&body).map(|question| question.id);
+                self.questions.extend(id);
+            } else if frame == FrameType::WhoHasAnswer.name() {
+                let id = WhoHasAnswer::decode(&body).map(|answer| answer.id);
+                self.questions.extend(id);
+            }
+            body
+        }
+    }
+
+    fn pass_on(&mut self, body: Bytes) -> Bytes {
+        if self.is(Misbehaviour::ChangesRelayed) && self.is_third() {
+            let mut changed = BytesMut::from(&body[..]);
+            if let Some(last) = changed.last_mut() {
+                *last ^= 0x10;
+            }
+            return changed.freeze();
+        }
+        if !self.is(Misbehaviour::RepeatsRelayed) {
+            return body;
+        }
+        // Now and then an old one comes in the place of a new one, which its source has to send again.
+        match self.relayed % 16 {
+            0 => self.kept.replace(body.clone()).unwrap_or(body),
+            8 => self.kept.clone().unwrap_or(body),
+            _ => body,
+        }
+    }
+}
+
+/// What others announce, with a later number than its owner gave it.
+fn forged(body: &Bytes) -> Option<Bytes> {
+    let mut delta = DirectoryDelta::decode(body).ok().filter(|delta| delta.hops > 1)?;
+    delta.head.sequence += 1;
+    let mut forged = BytesMut::new();
+    delta.encode(&mut forged);
+    Some(forged.freeze())
+}
+
+/// One engine's hook: counts marks, listens, and switches the injected bug on.
 pub(crate) struct Hook {
     marks: Marks,
+    ear: Ear,
     #[cfg(lacewing_inject)]
     inject: Option<String>,
 }
@@ -35,19 +152,55 @@ impl Hook {
         not(lacewing_inject),
         expect(unused_variables, reason = "bugs exist in simulation builds only")
     )]
-    pub(crate) fn new(marks: &Marks, inject: Option<&str>) -> Self {
+    pub(crate) fn new(marks: &Marks, ear: &Ear, inject: Option<&str>) -> Self {
         Self {
             marks: marks.clone(),
+            ear: ear.clone(),
             #[cfg(lacewing_inject)]
             inject: inject.map(str::to_owned),
         }
     }
 }
 
+/// Marks after which a way to some node is another one.
+const WAYS: [&str; 2] = ["routing.way_changed", "routing.link_replaced"];
+
 impl Trace for Hook {
     fn mark(&mut self, name: &'static str) {
-        let mut marks = self.marks.0.lock().unwrap_or_else(PoisonError::into_inner);
-        marks.entry(name.as_ptr().addr()).or_insert((name, 0)).1 += 1;
+        /*DBG*/
+        {
+            static ON: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+            if *ON.get_or_init(|| std::env::var("SIM_MARKS").is_ok()) {
+                eprintln!("      * {name}");
+            }
+        }
+        {
+            let mut marks = self.marks.0.lock().unwrap_or_else(PoisonError::into_inner);
+            marks.entry(name.as_ptr().addr()).or_insert((name, 0)).1 += 1;
+        }
+        if WAYS.contains(&name) {
+            self.ear.lock().ways_changed = true;
+        } else if matches!(
+            name,
+            "directory.own_changed"
+                | "directory.refreshed"
+                | "directory.reincarnated"
+                | "directory.own_sequence_overtaken"
+        ) {
+            self.ear.lock().announces = true;
+        }
+    }
+
+    fn fault(&mut self, site: &'static str) -> bool {
+        self.ear.lock().fault(site)
+    }
+
+    fn relayed(&mut self, body: &[u8]) {
+        self.ear.lock().relays(body);
+    }
+
+    fn say(&mut self, frame: &'static str, body: Bytes) -> Bytes {
+        self.ear.lock().say(frame, body)
     }
 
     #[cfg(lacewing_inject)]

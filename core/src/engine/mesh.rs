@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::{
-    Call, DirectoryError, Engine, NodeDescription, NodeStatus, OpId, ProviderEntry, ProviderState, RouteInfo,
-    ServeError, Target,
+    Call, DirectoryError, Engine, Lifecycle, NodeDescription, NodeStatus, OpId, ProviderEntry, ProviderState,
+    RouteInfo, ServeError, Target,
 };
 use crate::capability::{CapabilitySet, Filter, ScopeQuery, SubnetId};
 use crate::code::{Code, Error, Kind};
@@ -177,6 +177,10 @@ impl Engine {
 
     /// Tells others where this node can be dialled, once that is known better.
     pub(super) fn announce_addresses(&mut self) {
+        // A node that leaves has taken back everything that it said.
+        if self.lifecycle != Lifecycle::Running {
+            return;
+        }
         let addrs = self.links.addresses();
         // More than fit are never known: links keep at most as many as a HELLO takes.
         let announced = self.directory.set_addresses(cx!(self), addrs);

@@ -379,6 +379,11 @@ impl Engine {
         self.flush();
         self.tell_membership(membership::In::CloseAll);
         self.settle();
+        // A tunnel whose handshake is not over is known to links alone.
+        for link in self.links.ids() {
+            self.tell_links(link::In::Close { link, reason: CloseReason::Graceful, stale: None });
+        }
+        self.settle();
         debug_assert!(self.links.is_empty(), "a stopped node has no links");
         self.lifecycle = Lifecycle::Stopped;
         let cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };

@@ -246,6 +246,11 @@ impl Links {
         self.table.is_empty()
     }
 
+    /// Every link and tunnel, finished or not.
+    pub(crate) fn ids(&self) -> alloc::vec::Vec<LinkId> {
+        self.table.keys().copied().collect()
+    }
+
     /// Whether every message has left its queue.
     pub(crate) fn is_drained(&self) -> bool {
         self.table.values().all(|link| match &link.phase {

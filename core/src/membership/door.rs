@@ -172,8 +172,10 @@ pub(crate) enum In {
     Unreachable { node: NodeId },
     /// A node's own signature says that it lives, or has lived, with this incarnation.
     Learned { node: NodeId, incarnation: Incarnation },
-    /// A node has said itself that it leaves.
-    Left { node: NodeId },
+    /// A node has said itself that this life of it leaves.
+    Left { node: NodeId, incarnation: Incarnation },
+    /// A way leads to this node, but it is too long for payloads, and so for a probe.
+    TooFarToAsk { node: NodeId },
     /// Somebody shows an announcement that this node's own key signed in a later life.
     Overtaken { incarnation: Incarnation },
     /// Somebody asks, in the name of this node, whether we live.

@@ -356,6 +356,28 @@ impl Membership {
         }
     }
 
+    /// A node has announced itself, perhaps in a newer life than the one that there are links to: that one is over.
+    fn learned(&mut self, cx: &mut Cx<'_>, node: NodeId, incarnation: Incarnation) {
+        let is_older = |link: LinkId, entry: &LinkEntry| {
+            !link.is_tunnel() && entry.proof.is_some_and(|(own, older)| own == node && older < incarnation)
+        };
+        let older: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(link, entry)| is_older(**link, entry))
+            .map(|(link, _)| *link)
+            .collect();
+        for link in older {
+            cx.mark("membership.newer_life_announced");
+            self.links.remove(&link);
+            self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
+        }
+        if self.neighbours.get(&node).is_some_and(|neighbour| neighbour.incarnation < incarnation) {
+            self.node_down(cx, node, DownReason::Superseded);
+        }
+        self.nodes.learned(cx, node, incarnation, &mut self.out);
+    }
+
     /// Two links to one node: the one dialled by the smaller id stays, or the newer one of two by the same side. The
     /// dialler of the one that stays says goodbye on the other, so that each side finishes its calls there first.
     fn choose(&mut self, cx: &mut Cx<'_>, node: NodeId, old: LinkId, new: LinkId) {
@@ -439,7 +461,7 @@ impl Membership {
         if core::mem::replace(&mut entry.goodbyes.heard, true) {
             return;
         }
-        let Some(node) = entry.node() else { return };
+        let Some((node, incarnation)) = entry.proof else { return };
         if link.is_tunnel() {
             self.tunnel_goodbye(link);
         } else if reason == CloseReason::Superseded && entry.retirement.is_none() {
@@ -452,7 +474,7 @@ impl Membership {
         {
             cx.mark("membership.peer_leaves");
             if reason == CloseReason::Graceful {
-                self.nodes.left(cx, node, &mut self.out);
+                self.nodes.left(cx, node, incarnation, &mut self.out);
             }
             self.out.push_back(Out::Unlist { node });
             self.prefer_tunnel(node);
@@ -661,8 +683,9 @@ impl Machine for Membership {
             In::Quiet { link } => self.retire_tunnel(link),
             In::Reachable { node, signed } => self.nodes.reachable(cx, node, signed, &mut self.out),
             In::Unreachable { node } => self.nodes.unreachable(cx, node, &mut self.out),
-            In::Learned { node, incarnation } => self.nodes.learned(cx, node, incarnation, &mut self.out),
-            In::Left { node } => self.nodes.left(cx, node, &mut self.out),
+            In::Learned { node, incarnation } => self.learned(cx, node, incarnation),
+            In::Left { node, incarnation } => self.nodes.left(cx, node, incarnation, &mut self.out),
+            In::TooFarToAsk { node } => self.nodes.too_far_to_ask(cx, node, &mut self.out),
             In::Overtaken { incarnation } => self.overtaken(cx, incarnation),
             In::Probe { link, asker, nonce } => {
                 self.nodes.answer(cx, self.incarnation, (link, asker), nonce, &mut self.out);

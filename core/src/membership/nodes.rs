@@ -279,9 +279,18 @@ impl Nodes {
         }
     }
 
-    /// A node has said itself that it leaves: when the last path to it ends, it is gone.
-    pub(super) fn left(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut VecDeque<Out>) {
+    /// A node has said itself that this life of it leaves: when the last path to it ends, it is gone.
+    pub(super) fn left(
+        &mut self,
+        cx: &mut Cx<'_>,
+        node: NodeId,
+        incarnation: Incarnation,
+        out: &mut VecDeque<Out>,
+    ) {
         let Some(entry) = self.table.get_mut(&node) else { return };
+        if entry.incarnation.is_some_and(|latest| latest > incarnation) {
+            return cx.mark("membership.older_life_left");
+        }
         entry.says_goodbye = true;
         if !entry.is_reachable && !entry.is_neighbour {
             self.unreachable(cx, node, out);
@@ -421,6 +430,13 @@ impl Nodes {
         }
         self.learned(cx, node, answer.incarnation, out);
         self.refute(cx, node, out);
+    }
+
+    /// A node to which a way leads is too far away to be asked. The way is all that tells of it, as when it came up.
+    pub(super) fn too_far_to_ask(&mut self, cx: &mut Cx<'_>, node: NodeId, out: &mut VecDeque<Out>) {
+        cx.mark("membership.too_far_to_ask");
+        self.refute(cx, node, out);
+        self.up_if_proved(cx, node, out);
     }
 
     /// The node is there: whatever was suspected is over.

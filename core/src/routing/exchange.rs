@@ -255,6 +255,7 @@ impl Routing {
         destination.shown =
             incarnation.map(|incarnation| destination.shown.unwrap_or(incarnation).max(incarnation));
         if before != after {
+            cx.mark("routing.way_changed");
             self.set_dirty(cx, node);
         }
         self.feed(cx, node, rules);

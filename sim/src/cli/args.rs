@@ -32,6 +32,8 @@ pub(super) enum Command {
     List(ListArgs),
     /// Switch on every bug in turn until an oracle notices; fail if one is missed.
     Prove(ProveArgs),
+    /// Measure how soon everybody knows of a change, and what it costs, in simulated time and sealed bytes.
+    Convergence(ConvergenceArgs),
     /// Execute seeds for a sweep, in a process of its own.
     #[command(hide = true)]
     Batch(BatchArgs),
@@ -195,6 +197,20 @@ pub(super) struct ProveArgs {
     /// One bug only
     #[arg(long, value_name = "NAME")]
     pub(super) bug: Option<String>,
+}
+
+/// See [`Command::Convergence`].
+#[derive(Clone, Debug, Args)]
+pub(super) struct ConvergenceArgs {
+    /// How many nodes, on a random graph with four links each; may be given several times
+    #[arg(long, value_name = "N", default_values_t = [50, 200], value_parser = clap::value_parser!(usize))]
+    pub(super) nodes: Vec<usize>,
+    /// Graphs for each number of nodes
+    #[arg(long, default_value_t = 1)]
+    pub(super) seeds: u64,
+    /// Print JSON in place of a table
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// See [`Command::Batch`].

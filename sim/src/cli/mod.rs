@@ -3,6 +3,7 @@
 mod args;
 mod batch;
 mod child;
+mod convergence;
 mod list;
 mod meta;
 mod progress;
@@ -37,6 +38,7 @@ pub fn main() -> Exit {
         Command::Meta(options) => meta::main(&options),
         Command::List(options) => list::main(options),
         Command::Prove(options) => prove::main(&options),
+        Command::Convergence(options) => convergence::main(&options),
         Command::Batch(options) => batch::main(&options),
         Command::Chain(options) => meta::chain_main(&options),
     };

@@ -71,6 +71,17 @@ impl World<'_, '_, '_> {
             Happening::PeerDown { node, reason, .. } => {
                 What::PeerDown { peer: peer_of(self, node), reason: format!("{reason:?}") }
             }
+            Happening::NodeUp { node, incarnation } => {
+                What::NodeUp { of: peer_of(self, node), incarnation: incarnation.get() }
+            }
+            Happening::NodeSuspect { node } => What::NodeSuspect { of: peer_of(self, node) },
+            Happening::NodeRecovered { node } => What::NodeRecovered { of: peer_of(self, node) },
+            Happening::NodeDown { node, incarnation, reason } => What::NodeDown {
+                of: peer_of(self, node),
+                incarnation: incarnation.get(),
+                reason: format!("{reason:?}"),
+            },
+            Happening::NodeChanged { node: of } => return self.note_known(node, of),
             Happening::LinkClosed { node, reason, .. } => What::LinkClosed {
                 peer: node.as_ref().and_then(|node| peer_of(self, node)),
                 reason: reason.name().to_owned(),
@@ -92,14 +103,9 @@ impl World<'_, '_, '_> {
                 }
                 return;
             }
-            Happening::PeerRecovered { .. }
-            | Happening::DialFailed { .. }
-            | Happening::Writable { .. }
-            | Happening::NodeUp { .. }
-            | Happening::NodeSuspect { .. }
-            | Happening::NodeRecovered { .. }
-            | Happening::NodeDown { .. }
-            | Happening::NodeChanged { .. } => return,
+            Happening::PeerRecovered { .. } | Happening::DialFailed { .. } | Happening::Writable { .. } => {
+                return;
+            }
         };
         self.history.push(self.now, node, what);
     }

@@ -20,6 +20,9 @@ impl<'r> World<'r, '_, '_> {
         match &self.run.items[index] {
             Item::Call(call) => Some(call.from),
             Item::Cancel(cancel) => self.calls.get(&cancel.id).and_then(|call| call.from),
+            Item::Serve(item) => Some(item.node),
+            Item::Unserve(item) => Some(item.node),
+            Item::Capabilities(item) => Some(item.node),
             Item::Crash(crash) if crash.mode == CrashMode::Clean => Some(crash.node),
             Item::Crash(_)
             | Item::Partition(_)
@@ -27,7 +30,8 @@ impl<'r> World<'r, '_, '_> {
             | Item::HalfOpen(_)
             | Item::Stall(_)
             | Item::SlowReader(_)
-            | Item::Pause(_) => None,
+            | Item::Pause(_)
+            | Item::Misbehave(_) => None,
         }
     }
 
@@ -49,6 +53,18 @@ impl<'r> World<'r, '_, '_> {
                 self.cancel_call(cancel.id);
                 true
             }
+            Item::Serve(item) => {
+                self.serve(item);
+                true
+            }
+            Item::Unserve(item) => {
+                self.unserve(item);
+                true
+            }
+            Item::Capabilities(item) => {
+                self.set_capabilities(item);
+                true
+            }
             Item::Partition(partition) => self.partition(index, partition),
             Item::Reset(reset) => self.reset(reset.pair),
             Item::HalfOpen(half_open) => self.sever(half_open.pair),
@@ -64,6 +80,10 @@ impl<'r> World<'r, '_, '_> {
                     self.history.push(self.now, pause.node, What::Paused);
                 }
                 self.ends(index, pause.t.plus(pause.lasts))
+            }
+            Item::Misbehave(item) => {
+                self.survey.ears[item.node].lock().misbehave(item.how, true);
+                self.ends(index, item.t.plus(item.lasts))
             }
         };
         if let Some(fault) = item.fault().filter(|_| took_effect) {
@@ -95,7 +115,15 @@ impl<'r> World<'r, '_, '_> {
                 }
             }
             Item::Pause(pause) => self.resume(pause.node),
-            Item::Call(_) | Item::Cancel(_) | Item::Reset(_) | Item::HalfOpen(_) | Item::Crash(_) => {}
+            Item::Misbehave(item) => self.survey.ears[item.node].lock().misbehave(item.how, false),
+            Item::Call(_)
+            | Item::Cancel(_)
+            | Item::Serve(_)
+            | Item::Unserve(_)
+            | Item::Capabilities(_)
+            | Item::Reset(_)
+            | Item::HalfOpen(_)
+            | Item::Crash(_) => {}
         }
     }
 
@@ -236,6 +264,7 @@ impl<'r> World<'r, '_, '_> {
             self.history.push(now, node, What::Unknown { op: call.op });
         }
         self.history.push(now, node, What::Gone { clean });
+        self.survey.set_routes(node, &[]);
         let host = &mut self.hosts[node];
         host.life += 1;
         // What the old life had to do is of no interest to the new one, but for what belongs to the system.

@@ -9,6 +9,7 @@ use lacewing_core::crypto::RustCrypto;
 use lacewing_core::engine::{DialId, OpId, RequestId};
 use lacewing_core::{Address, Config, Engine, Identity, Incarnation, Instant, Limits, Timing};
 
+use super::mesh::Offers;
 use super::queue::Event;
 use super::stream::StreamEnd;
 use crate::random::derive_key;
@@ -40,6 +41,7 @@ pub(super) struct Host {
     pub(super) slow: Vec<u64>,
     /// Start again as soon as the shutdown is over.
     pub(super) restart_due: bool,
+    pub(super) offers: Offers,
 }
 
 /// A process.
@@ -96,7 +98,7 @@ pub(super) fn config(run: &Run, node: usize) -> Config {
     Config {
         network: "simulation".parse().expect("a valid network name"),
         trust: Trust::NetworkKey(NetworkKey::new(derive_key(run.header.seed, "network key"))),
-        route_metric: lacewing_core::config::RouteMetric::default(),
+        route_metric: run.header.route_metric.in_core(),
         label: format!("n{node}").parse().expect("a valid label"),
         listen: vec![SocketAddr::new(ip(node), PORT).into()],
         limits,
@@ -120,6 +122,7 @@ impl Host {
             deferred: VecDeque::new(),
             slow: Vec::new(),
             restart_due: false,
+            offers: Offers::default(),
         }
     }
 

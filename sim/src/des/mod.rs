@@ -5,6 +5,7 @@
 mod application;
 mod faults;
 mod host;
+mod mesh;
 mod network;
 mod queue;
 mod stream;
@@ -17,6 +18,7 @@ use lacewing_core::{Engine, Instant, NodeId};
 use self::host::{Host, Process};
 use self::queue::{Event, Queue};
 use self::stream::{Stream, StreamEnd};
+use crate::bounds;
 use crate::chain::Chain;
 use crate::engine::{Options, Outcome, SimEngine, Tally, Unsupported};
 use crate::history::{History, Reading, What};
@@ -24,6 +26,7 @@ use crate::payload;
 use crate::quantity::Micros;
 use crate::random::{Random, derive_key};
 use crate::run::{CallSpec, Run};
+use crate::survey::Survey;
 use crate::trace::{Hook, Marks};
 
 pub(crate) use self::stream::RETRANSMIT_MAX;
@@ -71,6 +74,7 @@ struct World<'r, 'o, 's> {
     /// The streams that each active stall holds up.
     stalled: BTreeMap<usize, Vec<StreamEnd>>,
     history: History,
+    survey: Survey,
     over_cap_seen: BTreeSet<(usize, &'static str)>,
     chain: Chain,
     marks: Marks,
@@ -111,7 +115,8 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
     fn new(run: &'r Run, options: &'o mut Options<'s>) -> Self {
         let count = run.header.nodes.len();
         let hosts: Vec<Host> = (0..count).map(|node| Host::new(run, node)).collect();
-        let nodes = hosts.iter().enumerate().map(|(node, host)| (host.identity.node_id(), node)).collect();
+        let nodes: BTreeMap<NodeId, usize> =
+            hosts.iter().enumerate().map(|(node, host)| (host.identity.node_id(), node)).collect();
         let net = &run.header.net;
         let mut random = Random::new(run.header.seed, "des.latency");
         let spread = net.latency_max.as_nanos() - net.latency_min.as_nanos();
@@ -126,6 +131,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             now: Instant::ZERO,
             queue: Queue::default(),
             hosts,
+            survey: Survey::new(nodes.clone()),
             nodes,
             streams: Vec::new(),
             blocked: vec![0; count * count],
@@ -150,6 +156,9 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             self.queue.push(at(spec.start), Event::Start(node));
         }
         self.queue.push(at(self.run.header.phases.fresh), Event::FreshPhase);
+        for look in bounds::last_looks(&self.run.header) {
+            self.queue.push(at(look), Event::Look);
+        }
         for (index, item) in self.run.items.iter().enumerate() {
             self.queue.push(at(item.at()), Event::Item(index));
         }
@@ -207,7 +216,8 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             Event::Item(index) => self.item(index),
             Event::FaultEnd(index) => self.fault_ends(index),
             Event::Start(node) => self.start(node),
-            Event::FreshPhase => self.note_peers(),
+            Event::FreshPhase => self.note_who_is_there(),
+            Event::Look => self.look_at_tables(),
             Event::Timer { node, life } => self.timer(node, life),
             Event::HandlerDone { node, life, request } => self.handler_done(node, life, request),
             Event::StopDue { node, life } => self.stop_due(node, life),
@@ -233,7 +243,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             Event::Credit { end, .. } | Event::Refused(end) | Event::Read(end) => Some(self.side(*end).node),
             // The system answers and takes data while the process stands still.
             Event::Syn(_) | Event::SynAck(_) | Event::Arrive(_) | Event::Retransmit(_) => None,
-            Event::FaultEnd(_) | Event::Start(_) | Event::FreshPhase => None,
+            Event::FaultEnd(_) | Event::Start(_) | Event::FreshPhase | Event::Look => None,
         }
     }
 
@@ -261,17 +271,19 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
         let incarnation = host.incarnation(now);
         host.persisted = Some(incarnation);
         let seed = derive_key(self.run.header.seed, &format!("engine {node} life {life}"));
-        let hook = Box::new(Hook::new(&self.marks, self.options.inject.as_deref()));
+        let hook = Box::new(Hook::new(&self.marks, &self.survey.ears[node], self.options.inject.as_deref()));
         let engine = Engine::new(host.config.clone(), host.identity.clone(), incarnation, now, seed, hook);
         host.process = Some(Process::new(engine));
         self.history.push(now, node, What::Started { life });
         self.chain.add(&[now.as_nanos(), node as u64, Tag::Command as u64, life.into()], b"start");
         tell!(self, node, "starts life {life}");
+        self.survey.ears[node].lock().announces = true;
         for action in payload::actions_of(self.run, node) {
             self.with(node, |engine, now| {
                 engine.serve(now, &action).map(drop).map_err(|error| error.to_string())
             });
         }
+        self.offer_again(node);
         for [from, to] in &self.run.header.dials {
             if *from == node {
                 let addr = std::net::SocketAddr::new(host::ip(*to), host::PORT).into();
@@ -343,6 +355,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
                         [self.now.as_nanos(), node as u64, Tag::Transmit as u64, link.0, data.len() as u64];
                     self.chain.add(&parts, tail);
                     tell!(self, node, "-> Transmit {} {} bytes", link.0, data.len());
+                    self.survey.transmitted(self.now, data.len());
                     self.transmit(StreamEnd::of_link(link), data);
                 }
                 Output::Dial { dial, addr } => {
@@ -359,12 +372,16 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
                 }
                 Output::Event(event) => self.event(node, event),
             }
+            self.note_announcement(node);
         }
+        self.note_announcement(node);
         self.after_step(node);
     }
 
     fn after_step(&mut self, node: usize) {
         let now = self.now;
+        self.note_ways(node);
+        self.survey.listen(now, node);
         let host = &mut self.hosts[node];
         let life = host.life;
         let Some(process) = &mut host.process else { return };
@@ -406,27 +423,12 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
         }
     }
 
-    fn note_peers(&mut self) {
-        for (node, host) in self.hosts.iter().enumerate() {
-            let Some(process) = &host.process else { continue };
-            let peers = process.engine.peers();
-            let known = peers.iter().filter_map(|peer| self.nodes.get(&peer.node).copied()).collect();
-            self.history.peers_at_fresh.insert(node, known);
-        }
-    }
-
     fn finish(mut self, to_the_end: bool) -> Outcome {
-        for node in 0..self.hosts.len() {
-            let Some(gauges) = self.hosts[node].process.as_ref().map(|process| process.engine.gauges())
-            else {
-                continue;
-            };
-            self.note_over_cap(node, &gauges);
-            if to_the_end {
-                let now = self.now;
-                self.history.at_end.extend(gauges.iter().map(|gauge| reading(now, node, gauge)));
-            }
+        if to_the_end {
+            self.look_at_tables();
+            self.note_sights();
         }
+        self.history.mesh = self.survey.mesh;
         self.tally.simulated = Micros(self.now.as_nanos() / 1_000);
         self.tally.events = self.chain.events();
         self.tally.marks = self.marks.counts();

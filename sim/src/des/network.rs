@@ -207,7 +207,9 @@ impl World<'_, '_, '_> {
                 Receiver::Nobody if self.gets_through(other) => {
                     self.side_mut(end).flow.pieces.clear();
                     let (from, to) = (self.side(other).node, self.side(end).node);
-                    let arrival = now + self.latency_with_jitter(from, to);
+                    let answer = now + self.latency_with_jitter(from, to);
+                    // It does not overtake what was sent before it.
+                    let arrival = answer.max(self.side(other).flow.last_arrival);
                     self.queue.push(arrival, Event::Refused(end));
                 }
                 Receiver::Nobody => return self.hold(end),

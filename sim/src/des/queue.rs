@@ -19,6 +19,8 @@ pub(super) enum Event {
     Start(usize),
     /// Everything should have come back.
     FreshPhase,
+    /// Tables should be empty.
+    Look,
     /// A node's engine asked to be woken.
     Timer { node: usize, life: u32 },
     /// A handler has worked long enough.

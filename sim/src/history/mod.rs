@@ -3,6 +3,8 @@
 //! Engines write it, oracles read it. It says nothing about how an engine works, so that both engines are judged by the
 //! same oracles.
 
+pub mod mesh;
+
 use std::collections::BTreeMap;
 
 use lacewing_core::{Code, Instant};
@@ -15,10 +17,12 @@ pub struct History {
     pub entries: Vec<Entry>,
     /// Queues that were found over their caps, each once for a node and a name.
     pub over_cap: Vec<Reading>,
-    /// Every table of every living node at the end.
+    /// Every table of every living node at the end: the least that was found at the last few looks.
     pub at_end: Vec<Reading>,
     /// The neighbours of every living node at the beginning of the fresh phase, by their numbers.
     pub peers_at_fresh: BTreeMap<usize, Vec<usize>>,
+    /// What was seen of the mesh as a whole, where the engine can see it.
+    pub mesh: mesh::Mesh,
 }
 
 /// One thing that was seen.
@@ -110,6 +114,13 @@ pub enum What {
     },
     /// The node was asked to shut down, and has not ended in the time that it was given.
     StopOverdue,
+    /// The node serves the action of a pool from now on, or does not.
+    Serves {
+        /// The number of the pool.
+        pool: u32,
+        /// Whether it takes calls; `None` where it is not served any more.
+        state: Option<crate::run::PoolState>,
+    },
     /// The node stands still.
     Paused,
     /// The node goes on.
@@ -128,6 +139,32 @@ pub enum What {
     PeerDown {
         /// Which one.
         peer: Option<usize>,
+        /// Why.
+        reason: String,
+    },
+    /// A node of the mesh is there.
+    NodeUp {
+        /// Which one; `None` for an identity that no node of the run has.
+        of: Option<usize>,
+        /// Which of its lives.
+        incarnation: u64,
+    },
+    /// Nothing proves any more that a node of the mesh is there.
+    NodeSuspect {
+        /// Which one.
+        of: Option<usize>,
+    },
+    /// A suspect node of the mesh is there after all.
+    NodeRecovered {
+        /// Which one.
+        of: Option<usize>,
+    },
+    /// A node of the mesh is gone.
+    NodeDown {
+        /// Which one.
+        of: Option<usize>,
+        /// Which of its lives.
+        incarnation: u64,
         /// Why.
         reason: String,
     },
@@ -173,6 +210,16 @@ impl History {
         self.entries.push(Entry { t, node, what });
     }
 
+    /// Notes how full a table is towards the end. Of several looks the least counts.
+    pub fn look(&mut self, reading: Reading) {
+        let same = |before: &&mut Reading| before.node == reading.node && before.name == reading.name;
+        match self.at_end.iter_mut().find(same) {
+            Some(before) if before.value <= reading.value => {}
+            Some(before) => *before = reading,
+            None => self.at_end.push(reading),
+        }
+    }
+
     /// The entries as JSON lines.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -202,11 +249,16 @@ impl History {
                 | What::Started { .. }
                 | What::Gone { .. }
                 | What::StopOverdue
+                | What::Serves { .. }
                 | What::Paused
                 | What::Resumed
                 | What::PeerUp { .. }
                 | What::PeerSuspect { .. }
                 | What::PeerDown { .. }
+                | What::NodeUp { .. }
+                | What::NodeSuspect { .. }
+                | What::NodeRecovered { .. }
+                | What::NodeDown { .. }
                 | What::LinkClosed { .. }
                 | What::Adopted
                 | What::Superseded => {}

@@ -2,38 +2,79 @@
 
 use std::collections::BTreeMap;
 
+use lacewing_core::Code;
+
 use super::{Case, Class, Finding, Oracle};
 use crate::history::What;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "calls-fail-with-their-peer",
-    proves: "when a neighbour is reported down, every call to it has its outcome already; none waits for its deadline",
+    proves: "when a neighbour is reported down, every call that took the link to it has its outcome already, and when a node of the mesh \
+             is, every call to it that has got there, and if it does not live anew, every call to it at all; none waits for its deadline",
     class: Class::Safety,
     check,
 };
 
 fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
     let mut open: BTreeMap<(usize, usize), Vec<u64>> = BTreeMap::new();
-    for entry in &case.history.entries {
-        match entry.what {
+    // Of those, the ones that began while there was a link.
+    let mut linked: BTreeMap<(usize, usize), Vec<u64>> = BTreeMap::new();
+    for (index, entry) in case.history.entries.iter().enumerate() {
+        let to = |op: u64| case.calls.get(&op).and_then(|spec| spec.to).filter(|to| *to != entry.node);
+        let (of, open) = match entry.what {
             What::Invoke { op } => {
-                if let Some(to) = case.calls.get(&op).and_then(|spec| spec.to).filter(|to| *to != entry.node)
-                {
+                if let Some(to) = to(op) {
                     open.entry((entry.node, to)).or_default().push(op);
+                    linked.entry((entry.node, to)).and_modify(|ops| ops.push(op));
                 }
+                continue;
             }
             What::Ok { op, .. } | What::Fail { op, .. } | What::Unknown { op } => {
-                if let Some(to) = case.calls.get(&op).and_then(|spec| spec.to) {
-                    open.entry((entry.node, to)).or_default().retain(|other| *other != op);
+                if let Some(to) = to(op) {
+                    for calls in [&mut open, &mut linked] {
+                        calls.entry((entry.node, to)).and_modify(|ops| ops.retain(|other| *other != op));
+                    }
                 }
+                continue;
+            }
+            What::PeerUp { peer: Some(peer) } => {
+                linked.insert((entry.node, peer), Vec::new());
+                continue;
             }
             What::PeerDown { peer: Some(peer), .. } => {
-                if let Some(op) = open.get(&(entry.node, peer)).and_then(|ops| ops.first()) {
-                    let text = format!("n{peer} is down, but op {op} to it still waits");
-                    findings.push(Finding { node: entry.node, t: entry.t, text });
-                }
+                let calls = linked.remove(&(entry.node, peer)).unwrap_or_default();
+                (peer, Some(calls.into_iter().filter(|op| took_the_link(case, *op, index)).collect()))
             }
-            _ => {}
+            What::NodeDown { of: Some(of), ref reason, .. } => {
+                let calls = open.remove(&(entry.node, of)).unwrap_or_default();
+                // Where only its old life is over, calls that have not got there wait for the new one.
+                let (over, waiting): (Vec<u64>, Vec<u64>) =
+                    calls.into_iter().partition(|op| reason != "Superseded" || ran_before(case, *op, index));
+                open.insert((entry.node, of), waiting);
+                (of, Some(over))
+            }
+            _ => continue,
+        };
+        if let Some(op) = open.unwrap_or_default().first() {
+            let text = format!("n{of} is down, but op {op} to it still waits");
+            findings.push(Finding { node: entry.node, t: entry.t, text });
         }
     }
+}
+
+/// Whether a call that began while there was a link took it, as far as can be told: it got there, or nothing came of it. A link that is about
+/// to end takes no more calls, and those that begin then look for another way.
+fn took_the_link(case: &Case<'_>, op: u64, index: usize) -> bool {
+    let Some(operation) = case.operations.get(&op) else { return false };
+    let runs_later = operation.executions.iter().any(|seen| seen.index > index);
+    let in_vain = operation
+        .outcomes
+        .first()
+        .is_some_and(|seen| matches!(seen.entry.what, What::Fail { code: Code::DeadlineExceeded, .. }));
+    ran_before(case, op, index) || in_vain && !runs_later
+}
+
+fn ran_before(case: &Case<'_>, op: u64, index: usize) -> bool {
+    let operation = case.operations.get(&op);
+    operation.is_some_and(|operation| operation.executions.iter().any(|seen| seen.index < index))
 }

@@ -10,9 +10,12 @@ use crate::{bounds, payload};
 /// A chunk that has begun, and the heads of all frames.
 const FRAMES_BYTES: u64 = 128 * 1024;
 
+/// Records that relays have dropped because too many waited are sent again after a while.
+const LOST_RECORDS: Duration = Duration::from_secs(4);
+
 pub(super) const ORACLE: Oracle = Oracle {
     name: "cancel-reaches-handler",
-    proves: "between nodes that no fault has touched, a cancelled call's handler is told within the derived time",
+    proves: "between neighbours that no fault has touched, and in a whole mesh that none has, a cancelled call's handler is told within the derived time",
     class: Class::Liveness,
     check,
 };
@@ -26,9 +29,16 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
             continue;
         };
         let (caller, server) = (cancelled.entry.node, execution.entry.node);
-        let bound = bound(case, (caller, server), cancelled.entry.t);
+        let near = caller == server
+            || operation.invoked.first().is_some_and(|seen| case.peer_was_up(caller, server, seen.index));
+        let mut bound = bound(case, (caller, server), cancelled.entry.t);
+        if !near {
+            bound = bound * case.run.header.nodes.len().try_into().unwrap_or(u32::MAX) + LOST_RECORDS;
+        }
         let latest = cancelled.entry.t.max(execution.entry.t) + bound;
-        if latest > end || !case.is_undisturbed(caller, server, latest) {
+        let calm =
+            || operation.invoked.first().is_some_and(|seen| case.was_whole_and_calm(seen.index, latest));
+        if latest > end || !(near && case.is_undisturbed(caller, server, latest) || !near && calm()) {
             continue;
         }
         if !operation.releases.iter().any(|seen| seen.entry.t <= latest) {
@@ -51,9 +61,9 @@ fn bound(case: &Case<'_>, (caller, server): (usize, usize), t: Instant) -> Durat
             continue;
         }
         let provider = spec.provider(case.run.header.nodes.len());
-        if invoked.entry.node == caller && provider == server {
+        if invoked.entry.node == caller && provider == Some(server) {
             queued += spec.size;
-        } else if invoked.entry.node == server && provider == caller {
+        } else if invoked.entry.node == server && provider == Some(caller) {
             queued += payload::answer_size(spec);
         }
     }

@@ -4,31 +4,43 @@
 
 mod calls_fail_with_their_peer;
 mod cancel_reaches_handler;
+mod case;
+mod dead_nodes_are_down;
+mod entries_are_their_owners;
 mod exactly_one_outcome;
 mod fresh_calls_succeed;
 mod goodbye_is_heard;
 mod handler_at_most_once;
+mod hops_are_distances;
 mod links_come_back;
 mod no_down_without_cause;
 mod no_execution_denied;
 mod no_failure_without_cause;
+mod no_node_down_without_cause;
+mod no_route_loops;
+mod nodes_alternate;
+mod nodes_come_back;
 mod outcome_in_time;
+mod paused_actions_do_not_run;
 mod peers_alternate;
+mod questions_stay_small;
 mod queues_within_caps;
+mod relays_see_nothing;
 mod reply_matches_request;
 mod shutdown_ends;
 mod tables_empty_when_quiet;
 #[cfg(test)]
 mod tests;
-
-use std::collections::BTreeMap;
+mod unknown_actions_are_answered;
+mod views_agree_when_quiet;
 
 use lacewing_core::Instant;
 use serde::{Deserialize, Serialize};
 
-use crate::history::{History, Operation, What};
+use self::case::Case;
+use crate::history::History;
 use crate::quantity::Micros;
-use crate::run::{CallSpec, Item, Run};
+use crate::run::Run;
 
 /// What kind of promise was broken. It decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -78,20 +90,32 @@ pub struct Violation {
 pub const ALL: &[Oracle] = &[
     calls_fail_with_their_peer::ORACLE,
     cancel_reaches_handler::ORACLE,
+    dead_nodes_are_down::ORACLE,
+    entries_are_their_owners::ORACLE,
     exactly_one_outcome::ORACLE,
     fresh_calls_succeed::ORACLE,
     goodbye_is_heard::ORACLE,
     handler_at_most_once::ORACLE,
+    hops_are_distances::ORACLE,
     links_come_back::ORACLE,
     no_down_without_cause::ORACLE,
     no_execution_denied::ORACLE,
     no_failure_without_cause::ORACLE,
+    no_node_down_without_cause::ORACLE,
+    no_route_loops::ORACLE,
+    nodes_alternate::ORACLE,
+    nodes_come_back::ORACLE,
     outcome_in_time::ORACLE,
+    paused_actions_do_not_run::ORACLE,
     peers_alternate::ORACLE,
+    questions_stay_small::ORACLE,
     queues_within_caps::ORACLE,
+    relays_see_nothing::ORACLE,
     reply_matches_request::ORACLE,
     shutdown_ends::ORACLE,
     tables_empty_when_quiet::ORACLE,
+    unknown_actions_are_answered::ORACLE,
+    views_agree_when_quiet::ORACLE,
 ];
 
 /// Asks every oracle. Safety comes first, then what happened first.
@@ -118,62 +142,4 @@ struct Finding {
     node: usize,
     t: Instant,
     text: String,
-}
-
-/// A run and what was seen, in the order in which oracles want it.
-struct Case<'a> {
-    run: &'a Run,
-    history: &'a History,
-    calls: BTreeMap<u64, CallSpec<'a>>,
-    operations: BTreeMap<u64, Operation<'a>>,
-}
-
-impl<'a> Case<'a> {
-    fn new(run: &'a Run, history: &'a History) -> Self {
-        let calls = run.calls().into_iter().map(|call| (call.id, call)).collect();
-        Self { run, history, calls, operations: history.operations() }
-    }
-
-    /// Whether no fault of the run has touched two nodes, or what is between them, up to this time. What a fault leaves
-    /// behind may show long after its end, so a pair that was once disturbed stays so.
-    fn is_undisturbed(&self, one: usize, other: usize, until: Instant) -> bool {
-        let until = Micros(until.as_nanos() / 1_000);
-        !self
-            .run
-            .items
-            .iter()
-            .take_while(|item| item.at() <= until)
-            .any(|item: &Item| item.disturbs(one, other))
-    }
-
-    /// The last thing that happened to a node's neighbour before this place in the history: whether it came up.
-    fn peer_was_up(&self, node: usize, peer: usize, before: usize) -> bool {
-        for entry in self.history.entries[..before].iter().rev().filter(|entry| entry.node == node) {
-            match &entry.what {
-                What::PeerUp { peer: up } if *up == Some(peer) => return true,
-                What::PeerDown { peer: down, .. } if *down == Some(peer) => return false,
-                What::Started { .. } => return false,
-                _ => {}
-            }
-        }
-        false
-    }
-
-    /// When a node that stands still at this time goes on; `None` where it does not stand still.
-    fn paused_until(&self, node: usize, t: Instant) -> Option<Instant> {
-        let mut since = None;
-        for entry in self.history.entries.iter().filter(|entry| entry.node == node) {
-            match entry.what {
-                What::Paused => since = Some(entry.t),
-                What::Resumed => {
-                    let begun = since.take();
-                    if begun.is_some_and(|begun| begun <= t && t <= entry.t) {
-                        return Some(entry.t);
-                    }
-                }
-                _ => {}
-            }
-        }
-        since.filter(|since| *since <= t).map(|_| Instant::NEVER)
-    }
 }

@@ -8,8 +8,8 @@ use crate::run::{ActionKind, Handler};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "no-failure-without-cause",
-    proves: "between neighbours that no fault has touched, no call fails as unavailable, aborted, internal or malformed, and NotFound \
-             means that nobody serves the action",
+    proves: "between neighbours that no fault has touched, and between any two nodes of a whole mesh that none has, no call fails as \
+             unavailable, aborted, internal or malformed, and NotFound means that nobody serves the action",
     class: Class::Safety,
     check,
 };
@@ -23,24 +23,37 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
             continue;
         };
         // A handler that calls on fails for the other call's reasons.
-        let (Some(to), false) = (spec.to, matches!(spec.handler, Handler::Call { .. })) else { continue };
+        let called = spec.provider(case.run.header.nodes.len());
+        let (Some(to), false) = (called, matches!(spec.handler, Handler::Call { .. })) else { continue };
         let (node, t) = (invoked.entry.node, outcome.entry.t);
-        let up = node == to || case.peer_was_up(node, to, invoked.index);
-        if !up || !case.is_undisturbed(node, to, t) || is_own_reason(*code, spec.action) {
+        if is_own_reason(*code, spec.action) {
             continue;
         }
-        if link_was_replaced(case, (node, to), outcome.index) {
+        let near = spec.to.is_some() && (node == to || case.peer_was_up(node, to, invoked.index));
+        let text = if near
+            && case.is_undisturbed(node, to, t)
+            && !link_was_replaced(case, (node, to), outcome.index)
+        {
+            format!("op {op} to n{to} failed with {}, though no fault has touched the two", code.name())
+        } else if case.was_whole_and_calm(invoked.index, t) && is_reached(case, node, to, spec.action) {
+            format!("op {op} for n{to} failed with {}, though no fault has touched the mesh", code.name())
+        } else {
             continue;
-        }
-        let text =
-            format!("op {op} to n{to} failed with {}, though no fault has touched the two", code.name());
+        };
         findings.push(Finding { node, t, text });
     }
+}
+
+/// Whether a call is for somebody, and surely gets there.
+fn is_reached(case: &Case<'_>, node: usize, to: usize, action: ActionKind) -> bool {
+    action == ActionKind::Served && (node == to || case.is_near(node, to) == Some(true))
 }
 
 /// Whether a call can end like this on a perfect network.
 fn is_own_reason(code: Code, action: ActionKind) -> bool {
     match code {
+        // Whether somebody serves a pool is a matter of its own.
+        Code::NotFound | Code::Unavailable if matches!(action, ActionKind::Pool(_)) => true,
         Code::NotFound => action == ActionKind::Unknown,
         Code::DeadlineExceeded
         | Code::Cancelled

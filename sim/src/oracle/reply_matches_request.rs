@@ -42,7 +42,12 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
                     found(format!("the handler of op {op} got an argument that is not its own"));
                 } else if !caller_matches {
                     found(format!("the handler of op {op} was told of another caller"));
-                } else if case.calls.get(&op).is_some_and(|spec| spec.provider(nodes) != entry.node) {
+                } else if case
+                    .calls
+                    .get(&op)
+                    .and_then(|spec| spec.provider(nodes))
+                    .is_some_and(|provider| provider != entry.node)
+                {
                     found(format!("op {op} ran at a node that was not called"));
                 }
             }
@@ -57,7 +62,7 @@ fn answers(spec: &CallSpec<'_>) -> bool {
     while let Handler::Call { handler: inner, .. } = handler {
         handler = inner;
     }
-    spec.action == ActionKind::Served && matches!(handler, Handler::Reply { .. })
+    spec.action != ActionKind::Unknown && matches!(handler, Handler::Reply { .. })
 }
 
 fn ran_before(case: &Case<'_>, op: u64, index: usize) -> bool {

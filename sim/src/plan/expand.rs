@@ -1,10 +1,12 @@
 //! Plan and seed give a run.
 
-use super::{Plan, Topology, faults, work};
+use super::{Plan, WorkPlan, faults, offers, work};
 use crate::bounds;
 use crate::quantity::Micros;
 use crate::random::Random;
-use crate::run::{FORMAT_VERSION, Header, Item, Net, NodeSpec, Phases, Run, TimingOverrides, WIRE_VERSION};
+use crate::run::{
+    FORMAT_VERSION, Header, Item, Net, NodeSpec, Phases, RouteMetric, Run, TimingOverrides, WIRE_VERSION,
+};
 use crate::seed::Seed;
 
 /// How long callers of the fresh phase wait: as long as it takes on any network that plans describe.
@@ -18,14 +20,23 @@ impl Plan {
             usize::try_from(self.outline.nodes.draw(&mut random)).expect("plans have 200 nodes at most");
         let duration = self.outline.duration.draw(&mut random);
         let topology = *random.pick(&self.outline.topology);
+        let route_metric = *random.pick(&self.outline.route_metric);
         let nodes = (0..count).map(|_| self.node(&mut random)).collect();
-        let dials = dials(topology, count, &mut random);
+        let pairs = topology.pairs(count, self.outline.beyond_hop_limit, &mut random);
+        let dials = dials(pairs, &mut random);
+        let pools = self.pools().map_or(0, |pools| u32::try_from(pools.draw(&mut random)).unwrap_or(0));
         let mut run = Run { header: self.header(seed, nodes, dials), items: Vec::new() };
+        run.header.route_metric = route_metric;
         run.header.phases = phases(&run.header, duration);
         let mut ids = work::Ids::default();
         for (index, work) in self.work.iter().enumerate() {
             let mut random = Random::new(seed, &format!("plan.work.{index}"));
-            work::expand(work, &run.header, &mut ids, &mut random, &mut run.items);
+            let (random, items) = (&mut random, &mut run.items);
+            match work {
+                WorkPlan::Calls(plan) => work::expand(plan, pools, &run.header, &mut ids, random, items),
+                WorkPlan::Providers(plan) => offers::providers(plan, pools, &run.header, random, items),
+                WorkPlan::Capabilities(plan) => offers::capabilities(plan, &run.header, random, items),
+            }
         }
         let mut swarm = Random::new(seed, "plan.swarm");
         for (index, fault) in self.fault.iter().enumerate() {
@@ -35,7 +46,8 @@ impl Plan {
                 faults::expand(fault, &run.header, &mut random, &mut run.items);
             }
         }
-        let fresh = work::fresh(&run.header, FRESH_TIMEOUT, &mut ids, &mut Random::new(seed, "plan.fresh"));
+        let fresh =
+            work::fresh(&run.header, pools, FRESH_TIMEOUT, &mut ids, &mut Random::new(seed, "plan.fresh"));
         run.items.extend(fresh);
         // Stable: what comes at the same time stays in the order of the plan.
         run.items.sort_by_key(Item::at);
@@ -71,22 +83,15 @@ impl Plan {
             dials,
             net,
             phases: Phases { heal: zero, fresh: zero, quiet: zero, end: zero },
+            route_metric: RouteMetric::default(),
             limits: self.limits.clone(),
             timing: self.timing.clone(),
         }
     }
 }
 
-/// Who dials whom: for each pair that the topology links, the one, the other, or both at once.
-fn dials(topology: Topology, count: usize, random: &mut Random) -> Vec<[usize; 2]> {
-    let pairs: Vec<[usize; 2]> = match topology {
-        Topology::Full => {
-            (0..count).flat_map(|one| (one + 1..count).map(move |other| [one, other])).collect()
-        }
-        Topology::Ring if count > 2 => (0..count).map(|node| [node, (node + 1) % count]).collect(),
-        Topology::Ring | Topology::Star => (1..count).map(|node| [0, node]).collect(),
-        Topology::Tree => (1..count).map(|node| [random.index(node), node]).collect(),
-    };
+/// Who dials whom: for each pair that is linked, the one, the other, or both at once.
+fn dials(pairs: Vec<[usize; 2]>, random: &mut Random) -> Vec<[usize; 2]> {
     let mut dials = Vec::new();
     for [one, other] in pairs {
         match random.below(3) {

@@ -4,7 +4,8 @@ use super::{FaultPlan, Shape};
 use crate::quantity::{Micros, Range};
 use crate::random::Random;
 use crate::run::{
-    Clock, CrashItem, Direction, Header, Item, PairItem, PartitionItem, PauseItem, SlowReaderItem, StallItem,
+    Clock, CrashItem, Direction, Header, Item, MisbehaveItem, PairItem, PartitionItem, PauseItem,
+    SlowReaderItem, StallItem,
 };
 
 /// Adds one family's faults, one after the other up to the heal phase.
@@ -48,6 +49,10 @@ fn one(fault: &FaultPlan, header: &Header, t: Micros, random: &mut Random) -> Op
         FaultPlan::Pause { lasts, .. } => {
             Item::Pause(PauseItem { t, lasts: lasting(lasts, random), node: random.index(nodes) })
         }
+        FaultPlan::Misbehave { lasts, how, .. } => {
+            let (lasts, node, how) = (lasting(lasts, random), random.index(nodes), *random.pick(how));
+            Item::Misbehave(MisbehaveItem { t, lasts, node, how })
+        }
     })
 }
 
@@ -78,6 +83,7 @@ fn partition(
         Shape::IsolateOne => (order[..1].to_vec(), order[1..].to_vec(), direction(random)),
         Shape::Halves => (order[..nodes / 2].to_vec(), order[nodes / 2..].to_vec(), Direction::Both),
         Shape::Oneway => (order[..nodes / 2].to_vec(), order[nodes / 2..].to_vec(), Direction::Oneway),
+        Shape::Islands => ((0..nodes / 2).collect(), (nodes / 2..nodes).collect(), direction(random)),
         Shape::Bridge => {
             let rest = &order[1..];
             (rest[..rest.len() / 2].to_vec(), rest[rest.len() / 2..].to_vec(), Direction::Both)

@@ -5,14 +5,18 @@
 
 mod expand;
 mod faults;
+mod offers;
 #[cfg(test)]
 mod tests;
+mod topology;
 mod work;
 
 use serde::Deserialize;
 
 use crate::quantity::{Micros, Range, Ratio};
-use crate::run::{CrashMode, LimitOverrides, TimingOverrides};
+use crate::run::{CrashMode, LimitOverrides, Misbehaviour, RouteMetric, TimingOverrides};
+
+pub use self::topology::Topology;
 
 /// A plan.
 #[derive(Clone, Debug, Deserialize)]
@@ -58,6 +62,12 @@ pub struct Outline {
     /// When the processes start.
     #[serde(default = "at_once")]
     pub start: Range<Micros>,
+    /// Whether some nodes may be further from each other than payloads go, so that calls between them are unavailable.
+    #[serde(default)]
+    pub beyond_hop_limit: bool,
+    /// What makes a route good; one of these.
+    #[serde(default = "by_round_trip")]
+    pub route_metric: Vec<RouteMetric>,
     /// Keep-alive intervals of the nodes; one of these for each. None: what `timing` says.
     #[serde(default)]
     pub keepalive_interval: Vec<Micros>,
@@ -67,18 +77,8 @@ fn at_once() -> Range<Micros> {
     Range { low: Micros::ZERO, high: Micros::ZERO }
 }
 
-/// Who is linked with whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Topology {
-    /// Everybody with everybody.
-    Full,
-    /// Everybody with the next one.
-    Ring,
-    /// Everybody with the first one.
-    Star,
-    /// Everybody but the first with one that came before.
-    Tree,
+fn by_round_trip() -> Vec<RouteMetric> {
+    vec![RouteMetric::RoundTrip]
 }
 
 /// See [`Plan::net`].
@@ -182,6 +182,15 @@ pub enum FaultPlan {
         /// How long each lasts.
         lasts: Range<Micros>,
     },
+    /// A node breaks the rules.
+    Misbehave {
+        /// Pause between two.
+        every: Range<Micros>,
+        /// How long each lasts.
+        lasts: Range<Micros>,
+        /// What it does; one of these.
+        how: Vec<Misbehaviour>,
+    },
 }
 
 fn never() -> Ratio {
@@ -200,6 +209,8 @@ pub enum Shape {
     Bridge,
     /// One half does not hear the other, which hears it.
     Oneway,
+    /// The first half of the nodes from the second: of two islands one from the other.
+    Islands,
 }
 
 /// What applications do.
@@ -208,6 +219,32 @@ pub enum Shape {
 pub enum WorkPlan {
     /// Calls between random nodes.
     Calls(CallPlan),
+    /// Nodes begin and cease to serve the actions of pools, pause them and say how busy they are.
+    Providers(ProviderPlan),
+    /// Nodes say what they can do, and something else later.
+    Capabilities(CapabilityPlan),
+}
+
+/// See [`WorkPlan::Providers`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderPlan {
+    /// How many pools there are.
+    pub pools: Range<u64>,
+    /// How likely a node serves a pool from the start.
+    pub serves: Ratio,
+    /// Pause between two changes.
+    pub every: Range<Micros>,
+}
+
+/// See [`WorkPlan::Capabilities`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CapabilityPlan {
+    /// How many tags a node has.
+    pub tags: Range<u64>,
+    /// Pause between two changes.
+    pub every: Range<Micros>,
 }
 
 /// See [`WorkPlan::Calls`].
@@ -246,6 +283,16 @@ pub struct CallPlan {
     /// How likely nobody in particular is called.
     #[serde(default = "never")]
     pub anybody: Ratio,
+    /// How likely any node is called, in place of one with a link.
+    #[serde(default = "now_and_then")]
+    pub far: Ratio,
+    /// How likely the action is that of a pool. Somebody must serve them: `kind = "providers"`.
+    #[serde(default = "never")]
+    pub pool: Ratio,
+}
+
+fn now_and_then() -> Ratio {
+    Ratio { part: 1, whole: 16 }
 }
 
 fn one() -> Range<u64> {
@@ -296,8 +343,13 @@ pub enum PlanError {
 /// The plans that come with the testbed: their files' names and texts.
 pub const BUNDLED: &[(&str, &str)] = &[
     ("calls", include_str!("../../scenarios/calls.toml")),
+    ("churn", include_str!("../../scenarios/churn.toml")),
     ("crashes", include_str!("../../scenarios/crashes.toml")),
+    ("hops", include_str!("../../scenarios/hops.toml")),
+    ("islands", include_str!("../../scenarios/islands.toml")),
+    ("liars", include_str!("../../scenarios/liars.toml")),
     ("links", include_str!("../../scenarios/links.toml")),
+    ("mesh", include_str!("../../scenarios/mesh.toml")),
     ("quiet", include_str!("../../scenarios/quiet.toml")),
     ("smoke", include_str!("../../scenarios/smoke.toml")),
     ("tight", include_str!("../../scenarios/tight.toml")),
@@ -351,7 +403,20 @@ impl Plan {
             return Err(("nodes", "a plan has 1 to 200 nodes".to_owned()));
         }
         if outline.topology.is_empty() {
-            return Err(("topology", "name at least one of full, ring, star, tree".to_owned()));
+            let all = "full, ring, line, star, tree, random-k3, random-k4, islands";
+            return Err(("topology", format!("name at least one of {all}")));
+        }
+        for topology in &outline.topology {
+            let nodes_max = topology.nodes_max().filter(|_| !outline.beyond_hop_limit);
+            if let Some(max) = nodes_max.filter(|max| outline.nodes.high > *max) {
+                let text = format!(
+                    "{topology:?} with more than {max} nodes is too long for payloads; with `beyond_hop_limit = true` that is wanted"
+                );
+                return Err(("topology", text));
+            }
+        }
+        if outline.route_metric.is_empty() {
+            return Err(("route_metric", "name at least one of round-trip, hops".to_owned()));
         }
         if outline.duration.high > Micros(3_600_000_000) {
             return Err(("duration", "a run lasts an hour at most".to_owned()));
@@ -365,18 +430,45 @@ impl Plan {
                 return Err(("every", "a fault that comes every 0s never lets time pass".to_owned()));
             }
             if choices == 0 {
-                return Err(("[[fault]]", "`shape` and `mode` need at least one choice".to_owned()));
+                return Err(("[[fault]]", "`shape`, `mode` and `how` need at least one choice".to_owned()));
             }
         }
-        for WorkPlan::Calls(calls) in &self.work {
-            if calls.size.iter().all(|size| size.weight == 0) {
-                return Err(("size", "at least one size must have a weight above 0".to_owned()));
+        self.work.iter().try_for_each(|work| match work {
+            WorkPlan::Calls(calls) => self.check_calls(calls),
+            WorkPlan::Providers(ProviderPlan { every, .. })
+            | WorkPlan::Capabilities(CapabilityPlan { every, .. })
+                if every.high == Micros::ZERO =>
+            {
+                Err(("every", "a change that comes every 0s never lets time pass".to_owned()))
             }
-            if calls.rate.low == 0 || calls.burst.low == 0 || calls.timeout.low == Micros::ZERO {
-                return Err(("[[work]]", "rate, burst and timeout must be above 0".to_owned()));
+            WorkPlan::Providers(plan) if plan.pools.low < 1 || plan.pools.high > 100 => {
+                Err(("pools", "a plan has 1 to 100 pools".to_owned()))
             }
+            WorkPlan::Providers(_) | WorkPlan::Capabilities(_) => Ok(()),
+        })
+    }
+
+    fn check_calls(&self, calls: &CallPlan) -> Result<(), (&'static str, String)> {
+        if calls.size.iter().all(|size| size.weight == 0) {
+            return Err(("size", "at least one size must have a weight above 0".to_owned()));
+        }
+        if calls.rate.low == 0 || calls.burst.low == 0 || calls.timeout.low == Micros::ZERO {
+            return Err(("[[work]]", "rate, burst and timeout must be above 0".to_owned()));
+        }
+        if calls.pool != Ratio::NEVER && self.pools().is_none() {
+            return Err(("pool", "nobody serves a pool: add work of the kind \"providers\"".to_owned()));
         }
         Ok(())
+    }
+}
+
+impl Plan {
+    /// How many pools there are, where there are any.
+    fn pools(&self) -> Option<Range<u64>> {
+        self.work.iter().find_map(|work| match work {
+            WorkPlan::Providers(plan) => Some(plan.pools),
+            WorkPlan::Calls(_) | WorkPlan::Capabilities(_) => None,
+        })
     }
 }
 
@@ -385,6 +477,7 @@ impl FaultPlan {
         match self {
             Self::Partition { every, shape, .. } => (*every, shape.len()),
             Self::Crash { every, mode, .. } => (*every, mode.len()),
+            Self::Misbehave { every, how, .. } => (*every, how.len()),
             Self::Reset { every }
             | Self::HalfOpen { every }
             | Self::Stall { every, .. }

@@ -1,6 +1,7 @@
 //! What the applications of a run do.
 
-use super::{CallPlan, WorkPlan};
+use super::CallPlan;
+use crate::payload::KEYED_MIN;
 use crate::quantity::{Micros, Range};
 use crate::random::Random;
 use crate::run::{ActionKind, CallItem, CancelItem, Handler, Header, Item};
@@ -21,13 +22,13 @@ impl Ids {
 }
 
 pub(super) fn expand(
-    work: &WorkPlan,
+    plan: &CallPlan,
+    pools: u32,
     header: &Header,
     ids: &mut Ids,
     random: &mut Random,
     items: &mut Vec<Item>,
 ) {
-    let WorkPlan::Calls(plan) = work;
     let rate = plan.rate.draw(random);
     // Calls end before the links are asked to be back.
     let last = header.phases.heal;
@@ -41,13 +42,14 @@ pub(super) fn expand(
         }
         let from = random.index(header.nodes.len());
         for _ in 0..burst {
-            call(plan, header, (t, from), ids, random, items);
+            call(plan, pools, header, (t, from), ids, random, items);
         }
     }
 }
 
 fn call(
     plan: &CallPlan,
+    pools: u32,
     header: &Header,
     (t, from): (Micros, usize),
     ids: &mut Ids,
@@ -56,14 +58,35 @@ fn call(
 ) {
     let nodes = header.nodes.len();
     let timeout = plan.timeout.draw(random).min(longest(header, t));
-    let to = if plan.own.draw(random) { from } else { neighbour(header, from, random) };
+    let to = if plan.own.draw(random) { from } else { other(plan, header, from, random) };
     let to = if plan.anybody.draw(random) { None } else { Some(to) };
     let id = ids.next();
     let action = if plan.unknown.draw(random) { ActionKind::Unknown } else { ActionKind::Served };
     let size = size(plan, random);
     let provider = to.unwrap_or_else(|| usize::try_from(id % nodes as u64).unwrap_or(0));
+    if plan.pool.draw(random) && pools > 0 {
+        let to = to.filter(|_| random.below(4) == 0);
+        let (action, size) = (pool(pools, random), size.max(KEYED_MIN));
+        let handler = plain_handler(plan, random);
+        items.push(Item::Call(CallItem { t, id, from, to, action, size, timeout, handler }));
+        return cancel_perhaps(plan, (t, id), timeout, random, items);
+    }
     let handler = handler(plan, (from, provider), timeout, ids, random);
     items.push(Item::Call(CallItem { t, id, from, to, action, size, timeout, handler }));
+    cancel_perhaps(plan, (t, id), timeout, random, items);
+}
+
+fn pool(pools: u32, random: &mut Random) -> ActionKind {
+    ActionKind::Pool(u32::try_from(random.below(pools.into())).unwrap_or(0))
+}
+
+fn cancel_perhaps(
+    plan: &CallPlan,
+    (t, id): (Micros, u64),
+    timeout: Micros,
+    random: &mut Random,
+    items: &mut Vec<Item>,
+) {
     if plan.cancelled.draw(random) {
         let after = Range { low: Micros(0), high: timeout }.draw(random);
         items.push(Item::Cancel(CancelItem { t: t.plus(after), id }));
@@ -75,15 +98,15 @@ fn longest(header: &Header, t: Micros) -> Micros {
     Micros((header.phases.fresh.0 - t.0).max(1))
 }
 
-/// Usually somebody who should be linked; now and then anybody.
-fn neighbour(header: &Header, from: usize, random: &mut Random) -> usize {
+/// Somebody who should be linked; as often as the plan says, anybody.
+fn other(plan: &CallPlan, header: &Header, from: usize, random: &mut Random) -> usize {
     let of = |[one, other]: &[usize; 2]| match (*one == from, *other == from) {
         (true, _) => Some(*other),
         (_, true) => Some(*one),
         (false, false) => None,
     };
     let neighbours: Vec<usize> = header.dials.iter().filter_map(of).collect();
-    if neighbours.is_empty() || random.below(16) == 0 {
+    if neighbours.is_empty() || plan.far.draw(random) {
         random.index(header.nodes.len())
     } else {
         *random.pick(&neighbours)
@@ -140,25 +163,30 @@ fn plain_handler(plan: &CallPlan, random: &mut Random) -> Handler {
     }
 }
 
-/// One small call in each direction of each link, once everything should be back.
-pub(super) fn fresh(header: &Header, timeout: Micros, ids: &mut Ids, random: &mut Random) -> Vec<Item> {
+/// Small calls, once everything should be back: one in each direction of each link, one from each node to any other, one to
+/// each pool, and one to an action that nobody serves.
+pub(super) fn fresh(
+    header: &Header,
+    pools: u32,
+    timeout: Micros,
+    ids: &mut Ids,
+    random: &mut Random,
+) -> Vec<Item> {
+    let nodes = header.nodes.len();
     let mut pairs: Vec<(usize, usize)> = header.dials.iter().map(|[from, to]| (*from, *to)).collect();
     pairs.extend(header.dials.iter().map(|[from, to]| (*to, *from)));
+    pairs.extend((0..nodes).map(|from| (from, random.index(nodes))));
     pairs.sort_unstable();
     pairs.dedup();
-    let mut call = |(from, to)| {
-        let (id, action, to) = (ids.next(), ActionKind::Served, Some(to));
+    let mut calls: Vec<(usize, Option<usize>, ActionKind)> =
+        pairs.into_iter().map(|(from, to)| (from, Some(to), ActionKind::Served)).collect();
+    calls.extend((0..pools).map(|pool| (random.index(nodes), None, ActionKind::Pool(pool))));
+    calls.push((random.index(nodes), None, ActionKind::Unknown));
+    let mut call = |(from, to, action)| {
+        let id = ids.next();
         let handler = Handler::Reply { after: Micros::ZERO, size: 1 + random.below(2_000) };
-        Item::Call(CallItem {
-            t: header.phases.fresh,
-            id,
-            from,
-            to,
-            action,
-            size: 1 + random.below(2_000),
-            timeout,
-            handler,
-        })
+        let size = KEYED_MIN + random.below(2_000);
+        Item::Call(CallItem { t: header.phases.fresh, id, from, to, action, size, timeout, handler })
     };
-    pairs.into_iter().map(&mut call).collect()
+    calls.into_iter().map(&mut call).collect()
 }

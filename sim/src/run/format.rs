@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{Direction, Handler, Header, Item, Run};
+use super::{ActionKind, Direction, Handler, Header, Item, Run};
+use crate::payload::KEYED_MIN;
 use crate::quantity::Micros;
 
 /// The version of the format that this program reads and writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
+/// The oldest version that it still reads: whatever was written in it means the same now.
+const FORMAT_OLDEST: u32 = 1;
 /// The version of the wire protocol that runs are made for.
 pub const WIRE_VERSION: u32 = 1;
 
@@ -15,6 +18,8 @@ pub const WIRE_VERSION: u32 = 1;
 const SIZE_MAX: u64 = 64 * 1024 * 1024;
 const NODES_MAX: usize = 1_000;
 const NESTING_MAX: usize = 16;
+/// Pools that a run may have.
+const POOLS_MAX: u32 = 1_000;
 /// Codes below belong to the protocol.
 const APPLICATION_CODE_MIN: u16 = 0x8000;
 
@@ -73,9 +78,12 @@ impl Run {
 /// Another version may have other fields, so it is looked at before them.
 fn check_version(line: &str) -> Result<(), String> {
     let value: serde_json::Value = serde_json::from_str(line).map_err(|cause| one_line(&cause))?;
-    for (field, known) in [("format", FORMAT_VERSION), ("wire", WIRE_VERSION)] {
+    let versions = [("format", FORMAT_OLDEST, FORMAT_VERSION), ("wire", WIRE_VERSION, WIRE_VERSION)];
+    for (field, oldest, latest) in versions {
+        let known = if oldest == latest { latest.to_string() } else { format!("{oldest} to {latest}") };
         match value.get(field) {
-            Some(found) if found.as_u64() == Some(known.into()) => {}
+            Some(found)
+                if found.as_u64().is_some_and(|found| (oldest.into()..=latest.into()).contains(&found)) => {}
             Some(found) => return Err(format!("{field} version {found}: this program knows {known}")),
             None => {
                 return Err(format!(
@@ -144,12 +152,25 @@ fn check_item(header: &Header, item: &Item, ids: &mut BTreeSet<u64>) -> Result<(
             check_node(nodes, call.from)?;
             call.to.map_or(Ok(()), |to| check_node(nodes, to))?;
             check_call(ids, call.id, call.size, call.timeout)?;
+            if let ActionKind::Pool(pool) = call.action {
+                check_pool_call(pool, call.size, &call.handler)?;
+            }
             check_handler(nodes, &call.handler, ids, 0)
         }
         Item::Cancel(cancel) if !ids.contains(&cancel.id) => {
             Err(format!("no call before this line has the id {}", cancel.id))
         }
         Item::Cancel(_) => Ok(()),
+        Item::Serve(item) => check_node(nodes, item.node).and_then(|()| check_pool(item.pool)),
+        Item::Unserve(item) => check_node(nodes, item.node).and_then(|()| check_pool(item.pool)),
+        Item::Capabilities(item) => {
+            check_node(nodes, item.node)?;
+            let mut set = lacewing_core::capability::CapabilitySet::new();
+            item.tags.iter().try_for_each(|tag| match set.insert_tag(tag) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(format!("the tag {tag:?}: {error}")),
+            })
+        }
         Item::Partition(partition) => {
             let all = partition.from.iter().chain(&partition.to);
             all.copied().try_for_each(|node| check_node(nodes, node))?;
@@ -166,6 +187,27 @@ fn check_item(header: &Header, item: &Item, ids: &mut BTreeSet<u64>) -> Result<(
         Item::SlowReader(item) if item.rate == 0 => Err("a slow reader's rate must be at least 1".to_owned()),
         Item::SlowReader(item) => check_node(nodes, item.node),
         Item::Pause(item) => check_node(nodes, item.node),
+        Item::Misbehave(item) => check_node(nodes, item.node),
+    }
+}
+
+fn check_pool(pool: u32) -> Result<(), String> {
+    if pool < POOLS_MAX {
+        Ok(())
+    } else {
+        Err(format!("pool {pool}: a run has pools 0 to {}", POOLS_MAX - 1))
+    }
+}
+
+/// Providers tell the operation from the payload, and nobody knows beforehand on whose behalf they would call on.
+fn check_pool_call(pool: u32, size: u64, handler: &Handler) -> Result<(), String> {
+    check_pool(pool)?;
+    if size < KEYED_MIN {
+        return Err(format!("size {size}: a call to a pool has {KEYED_MIN} bytes at least, which name it"));
+    }
+    match handler {
+        Handler::Call { .. } => Err("a handler of a pool does not call on".to_owned()),
+        Handler::Reply { .. } | Handler::Fail { .. } | Handler::Never => Ok(()),
     }
 }
 

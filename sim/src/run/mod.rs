@@ -4,6 +4,8 @@
 //! end), so that leaving any of them out gives another valid run: that is what makes shrinking simple.
 
 mod format;
+mod graph;
+mod offers;
 mod overrides;
 #[cfg(test)]
 mod tests;
@@ -11,6 +13,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use format::{FORMAT_VERSION, RunError, WIRE_VERSION};
+pub use graph::Graph;
+pub use offers::{CapabilitiesItem, PoolState, ServeItem, UnserveItem};
 pub use overrides::{LimitOverrides, TimingOverrides};
 
 use crate::quantity::Micros;
@@ -45,12 +49,41 @@ pub struct Header {
     pub net: Net,
     /// When which phase begins.
     pub phases: Phases,
+    /// What makes a route good, for every node.
+    #[serde(default, skip_serializing_if = "is_round_trip")]
+    pub route_metric: RouteMetric,
     /// Caps that differ from the defaults, for every node.
     #[serde(default, skip_serializing_if = "LimitOverrides::is_empty")]
     pub limits: LimitOverrides,
     /// Times that differ from the defaults, for every node.
     #[serde(default, skip_serializing_if = "TimingOverrides::is_empty")]
     pub timing: TimingOverrides,
+}
+
+/// What makes a route good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RouteMetric {
+    /// The measured round trips.
+    #[default]
+    RoundTrip,
+    /// The number of links alone.
+    Hops,
+}
+
+impl RouteMetric {
+    /// The core's word for it.
+    pub fn in_core(self) -> lacewing_core::config::RouteMetric {
+        match self {
+            Self::RoundTrip => lacewing_core::config::RouteMetric::RoundTrip,
+            Self::Hops => lacewing_core::config::RouteMetric::Hops,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_round_trip(metric: &RouteMetric) -> bool {
+    *metric == RouteMetric::RoundTrip
 }
 
 /// One node.
@@ -110,6 +143,12 @@ pub enum Item {
     Call(CallItem),
     /// The caller gives up on a call.
     Cancel(CancelItem),
+    /// A node begins to serve the action of a pool, or says something else of it.
+    Serve(ServeItem),
+    /// A node serves the action of a pool no more.
+    Unserve(UnserveItem),
+    /// A node says what it can do.
+    Capabilities(CapabilitiesItem),
     /// Nodes cannot reach others.
     Partition(PartitionItem),
     /// The streams between two nodes break, and both sides are told.
@@ -124,6 +163,8 @@ pub enum Item {
     SlowReader(SlowReaderItem),
     /// A node does nothing for a while.
     Pause(PauseItem),
+    /// A node breaks the rules of a member for a while.
+    Misbehave(MisbehaveItem),
 }
 
 /// See [`Item::Call`].
@@ -150,15 +191,17 @@ pub struct CallItem {
     pub handler: Handler,
 }
 
-/// Whether an action exists.
+/// Which action is called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActionKind {
-    /// Every node serves it.
+    /// One that its provider serves all the time.
     #[default]
     Served,
-    /// No node serves it.
+    /// One that no node ever serves.
     Unknown,
+    /// That of a pool, which nodes begin and cease to serve during the run.
+    Pool(u32),
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
@@ -332,9 +375,43 @@ pub struct PauseItem {
     pub node: usize,
 }
 
+/// See [`Item::Misbehave`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MisbehaveItem {
+    /// When it begins.
+    pub t: Micros,
+    /// How long it lasts, at most to the heal phase.
+    pub lasts: Micros,
+    /// Who.
+    pub node: usize,
+    /// What it does.
+    pub how: Misbehaviour,
+}
+
+/// How a member breaks the rules, in ways that the others must survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Misbehaviour {
+    /// It loses every third payload that it relays, and tells nobody.
+    LosesRelayed,
+    /// It passes on every payload that it relays twice, and now and then an old one once more.
+    RepeatsRelayed,
+    /// It changes a byte of every third payload that it relays.
+    ChangesRelayed,
+    /// It changes what it passes on of others' announcements.
+    ForgesAnnouncements,
+}
+
+impl Misbehaviour {
+    /// Every way.
+    pub const ALL: [Self; 4] =
+        [Self::LosesRelayed, Self::RepeatsRelayed, Self::ChangesRelayed, Self::ForgesAnnouncements];
+}
+
 impl Item {
     /// Every kind of fault, by the name that runs and plans use.
-    pub const FAULTS: [(&'static str, &'static str); 7] = [
+    pub const FAULTS: [(&'static str, &'static str); 8] = [
         (
             "partition",
             "nodes cannot reach others, in one or both directions; streams retransmit when it ends, or give up",
@@ -345,6 +422,10 @@ impl Item {
         ("crash", "a node ends (clean shutdown, kill, power loss) and comes back with the same identity"),
         ("slow-reader", "a node takes bytes slowly for a while"),
         ("pause", "a node does nothing for a while"),
+        (
+            "misbehave",
+            "a member loses, repeats or changes what it relays, or forges what others announce, for a while",
+        ),
     ];
 
     /// When it happens.
@@ -352,19 +433,25 @@ impl Item {
         match self {
             Self::Call(item) => item.t,
             Self::Cancel(item) => item.t,
+            Self::Serve(item) => item.t,
+            Self::Unserve(item) => item.t,
+            Self::Capabilities(item) => item.t,
             Self::Partition(item) => item.t,
             Self::Reset(item) | Self::HalfOpen(item) => item.t,
             Self::Stall(item) => item.t,
             Self::Crash(item) => item.t,
             Self::SlowReader(item) => item.t,
             Self::Pause(item) => item.t,
+            Self::Misbehave(item) => item.t,
         }
     }
 
     /// The kind of fault that it is, if it is one.
     pub fn fault(&self) -> Option<&'static str> {
         match self {
-            Self::Call(_) | Self::Cancel(_) => None,
+            Self::Call(_) | Self::Cancel(_) | Self::Serve(_) | Self::Unserve(_) | Self::Capabilities(_) => {
+                None
+            }
             Self::Partition(_) => Some("partition"),
             Self::Reset(_) => Some("reset"),
             Self::HalfOpen(_) => Some("half-open"),
@@ -372,6 +459,7 @@ impl Item {
             Self::Crash(_) => Some("crash"),
             Self::SlowReader(_) => Some("slow-reader"),
             Self::Pause(_) => Some("pause"),
+            Self::Misbehave(_) => Some("misbehave"),
         }
     }
 
@@ -380,7 +468,9 @@ impl Item {
         let either = |node: usize| node == one || node == other;
         let pair_is = |pair: &[usize; 2]| either(pair[0]) && either(pair[1]);
         match self {
-            Self::Call(_) | Self::Cancel(_) => false,
+            Self::Call(_) | Self::Cancel(_) | Self::Serve(_) | Self::Unserve(_) | Self::Capabilities(_) => {
+                false
+            }
             Self::Partition(item) => {
                 let cuts = |from: usize, to: usize| item.from.contains(&from) && item.to.contains(&to);
                 cuts(one, other) || cuts(other, one)
@@ -390,6 +480,7 @@ impl Item {
             Self::Crash(item) => either(item.node),
             Self::SlowReader(item) => either(item.node),
             Self::Pause(item) => either(item.node),
+            Self::Misbehave(item) => either(item.node),
         }
     }
 }
@@ -416,9 +507,15 @@ pub struct CallSpec<'a> {
 }
 
 impl CallSpec<'_> {
-    /// The node whose handler runs: the one that is called, or the one node that serves what is called at large.
-    pub fn provider(&self, nodes: usize) -> usize {
-        self.to.unwrap_or_else(|| usize::try_from(self.id % nodes as u64).unwrap_or(0))
+    /// The node whose handler runs: the one that is called, or the one node that serves what is called at large. `None` where
+    /// it is whoever serves the action of a pool.
+    pub fn provider(&self, nodes: usize) -> Option<usize> {
+        let alone = || usize::try_from(self.id % nodes as u64).unwrap_or(0);
+        match (self.to, self.action) {
+            (Some(to), _) => Some(to),
+            (None, ActionKind::Pool(_)) => None,
+            (None, ActionKind::Served | ActionKind::Unknown) => Some(alone()),
+        }
     }
 }
 
@@ -431,7 +528,7 @@ impl Run {
             let (id, from, to, action) = (call.id, Some(call.from), call.to, call.action);
             let (size, timeout, at) = (call.size, call.timeout, Some(call.t));
             calls.push(CallSpec { id, from, to, action, size, timeout, handler: &call.handler, at });
-            let provider = calls.last().map(|call| call.provider(self.header.nodes.len()));
+            let provider = calls.last().and_then(|call| call.provider(self.header.nodes.len()));
             let (mut handler, mut caller) = (&call.handler, provider);
             while let Handler::Call { id, to, size, timeout, handler: inner } = handler {
                 let (from, action) = (caller, ActionKind::Served);
@@ -454,6 +551,11 @@ impl Run {
     /// Whether two nodes are told to keep a link.
     pub fn linked(&self, one: usize, other: usize) -> bool {
         self.header.dials.iter().any(|pair| *pair == [one, other] || *pair == [other, one])
+    }
+
+    /// The links that nodes are told to keep, as a graph.
+    pub fn graph(&self) -> Graph {
+        Graph::new(self.header.nodes.len(), self.pairs())
     }
 
     /// Every pair that is told to keep a link, smaller number first, each once.

@@ -59,6 +59,14 @@ overrides! {
         actions_max: u64 => size,
         configured_peers_max: u64 => size,
         remembered_peers_max: u64 => size,
+        tunnels_max: u64 => size,
+        tunnel_window_bytes: u64 => size,
+        relayed_flow_bytes_max: u64 => size,
+        relayed_link_bytes_max: u64 => size,
+        announced_link_bytes_max: u64 => size,
+        question_hops_max: u8 => same,
+        flows_max: u64 => size,
+        hops_max: u8 => same,
     }
 }
 
@@ -74,9 +82,17 @@ overrides! {
         backoff_max: Micros => Micros::as_duration,
         backoff_reset_after: Micros => Micros::as_duration,
         write_stall_timeout: Micros => Micros::as_duration,
+        path_patience: Micros => Micros::as_duration,
         retire_timeout: Micros => Micros::as_duration,
         rekey_after_bytes: u64 => same,
         rekey_after: Micros => Micros::as_duration,
         call_timeout: Micros => Micros::as_duration,
+        found_ttl: Micros => Micros::as_duration,
+        absent_ttl: Micros => Micros::as_duration,
+        directory_digest_interval: Micros => Micros::as_duration,
+        ping_interval: Micros => Micros::as_duration,
+        route_check_interval: Micros => Micros::as_duration,
+        route_garbage_after: Micros => Micros::as_duration,
+        flow_idle_after: Micros => Micros::as_duration,
     }
 }

@@ -50,8 +50,12 @@ impl World<'_, '_> {
                 self.scene.board(slow.node).slow.push(slow.rate);
                 self.ends(index, slow.t.plus(slow.lasts))
             }
-            Item::Pause(_) => {
-                self.scene.give_up("a pause, which `supports` refuses, came to be executed".to_owned());
+            Item::Pause(_)
+            | Item::Misbehave(_)
+            | Item::Serve(_)
+            | Item::Unserve(_)
+            | Item::Capabilities(_) => {
+                self.scene.give_up(format!("{item:?}, which `supports` refuses, came to be executed"));
                 false
             }
         };
@@ -89,6 +93,10 @@ impl World<'_, '_> {
             | Item::Reset(_)
             | Item::HalfOpen(_)
             | Item::Crash(_)
+            | Item::Serve(_)
+            | Item::Unserve(_)
+            | Item::Capabilities(_)
+            | Item::Misbehave(_)
             | Item::Pause(_) => {}
         }
     }

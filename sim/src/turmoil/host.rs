@@ -69,7 +69,7 @@ async fn start(scene: &Arc<Scene>, host: usize) -> turmoil::Result<Node> {
     header.limits.apply(&mut limits);
     header.timing.apply(&mut timing);
     header.nodes[host].timing.apply(&mut timing);
-    let hook = || Box::new(Hook::new(&scene.marks, scene.inject.as_deref()));
+    let hook = || Box::new(Hook::new(&scene.marks, &scene.ears[host], scene.inject.as_deref()));
     let mut builder = Node::builder()
         .name(name(host))
         .network("simulation")

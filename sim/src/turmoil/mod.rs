@@ -33,7 +33,7 @@ use crate::engine::{Options, Outcome, SimEngine, Unsupported};
 use crate::history::Reading;
 use crate::quantity::Micros;
 use crate::random::Random;
-use crate::run::{Item, Run};
+use crate::run::{Item, RouteMetric, Run};
 
 /// Machines beyond which turmoil is slower than it is worth: a step costs the cube of their number.
 const NODES_MAX: usize = 16;
@@ -59,6 +59,15 @@ impl SimEngine for Turmoil {
             return refuse(format!(
                 "it has {nodes} nodes, and turmoil takes {NODES_MAX} at most; the des engine takes them"
             ));
+        }
+        let offers = |item: &&Item| {
+            matches!(item, Item::Serve(_) | Item::Unserve(_) | Item::Capabilities(_) | Item::Misbehave(_))
+        };
+        if let Some(item) = run.items.iter().find(offers) {
+            return refuse(format!("it cannot do {item:?}; the des engine can"));
+        }
+        if run.header.route_metric != RouteMetric::RoundTrip {
+            return refuse("its nodes choose routes by round trips only; the des engine can".to_owned());
         }
         if let Some(pause) = run.items.iter().find(|item| matches!(item, Item::Pause(_))) {
             let at = pause.at();

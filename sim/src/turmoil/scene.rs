@@ -18,7 +18,7 @@ use crate::history::{History, What};
 use crate::quantity::Micros;
 use crate::random::derive_key;
 use crate::run::{ActionKind, CallSpec, Clock, Handler, Run};
-use crate::trace::Marks;
+use crate::trace::{Ear, Marks};
 
 /// See the module's text.
 pub(super) struct Scene {
@@ -28,6 +28,7 @@ pub(super) struct Scene {
     nodes: BTreeMap<NodeId, usize>,
     pub(super) inject: Option<String>,
     pub(super) marks: Marks,
+    pub(super) ears: Vec<Ear>,
     pub(super) wires: Wires,
     boards: Vec<Mutex<Board>>,
     record: Mutex<Record>,
@@ -132,6 +133,7 @@ impl Scene {
             nodes,
             inject: inject.map(str::to_owned),
             marks: Marks::default(),
+            ears: (0..count).map(|_| Ear::default()).collect(),
             wires: Wires::default(),
             boards: (0..count).map(|_| Mutex::new(Board::new())).collect(),
             record: Mutex::new(Record {

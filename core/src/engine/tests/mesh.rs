@@ -405,3 +405,78 @@ fn a_call_through_relays_waits_for_no_timer() {
         assert_eq!(net.now, called_at, "nothing takes time here but waiting");
     }
 }
+
+#[test]
+fn a_node_stops_in_order_while_a_session_is_being_opened() {
+    let mut net = Net::line(3);
+    net.call(0, 2, "echo", "x").unwrap();
+    let now = net.now;
+    net.node(0).shutdown(now, now);
+    net.run_until("it has stopped", |net| net.has_event(0, |event| matches!(event, Event::Stopped)));
+}
+
+#[test]
+fn a_node_that_leaves_may_still_get_to_know_a_neighbour() {
+    let mut net = Net::new(3);
+    net.echo = false;
+    net.connect(0, 1);
+    net.run_until("the link is up", |net| net.node(0).peers().len() == 1);
+    net.call(0, 1, "echo", "x").unwrap();
+    net.run_until("the handler has it", |net| !net.requests(1).is_empty());
+    net.connect(0, 2);
+    net.drain();
+    assert!(net.pipes.keys().any(|(node, _)| *node == 2), "the stream is there");
+    let now = net.now;
+    net.node(0).shutdown(now, now + Duration::from_secs(5));
+    net.run_for(Duration::from_secs(6));
+    assert!(net.has_event(2, |event| matches!(event, Event::PeerUp(_))), "{:?}", net.events[2]);
+}
+
+#[test]
+fn calls_to_an_older_life_fail_before_its_end_is_told_however_that_is_known() {
+    let mut net = Net::ring(3);
+    net.echo = false;
+    let op = net.call(0, 2, "echo", "x").unwrap();
+    net.run_until("the handler has it", |net| !net.requests(2).is_empty());
+    // Nobody is told of its end, and its next life has a link to one of the two only.
+    net.kill(2, false);
+    net.start(2, 2, config(2));
+    net.connect(2, 1);
+    let id = net.id(2);
+    let is_over = |event: &Event| matches!(event, Event::NodeDown { node, .. } if *node == id);
+    net.run_until("the other one has heard of the new life", |net| net.has_event(0, is_over));
+    let position = |is_it: &dyn Fn(&Event) -> bool| net.events[0].iter().position(is_it).unwrap();
+    let outcome = position(&|event| matches!(event, Event::CallDone { op: done, .. } if *done == op));
+    let link = position(&|event| matches!(event, Event::PeerDown { node, .. } if *node == id));
+    assert!(outcome < link && link < position(&is_over), "{:?}", net.events[0]);
+}
+
+#[test]
+fn a_node_too_far_away_to_be_asked_is_there_as_long_as_a_way_leads_to_it() {
+    let links: Vec<_> = (1..11).map(|node| (node - 1, node)).collect();
+    let mut net = Net::mesh(11, &links);
+    net.cut(4, 5);
+    net.run_until("the way is lost", |net| net.node(0).routes().len() < 10);
+    net.run_for(Duration::from_secs(30));
+    for (of, at) in [(10, 0), (0, 10)] {
+        assert_eq!(net.status(of, at), Some(NodeStatus::Up), "node {of} at node {at}");
+    }
+}
+
+#[test]
+fn a_life_that_begins_is_not_taken_for_one_that_leaves() {
+    let mut net = Net::ring(3);
+    let (now, id) = (net.now, net.id(2));
+    net.node(2).shutdown(now, now + Duration::from_secs(5));
+    net.run_until("it is gone", |net| net.status(2, 0) == Some(NodeStatus::Down));
+    net.kill(2, true);
+    net.start(2, 2, config(2));
+    net.connect(2, 0);
+    net.connect(2, 1);
+    net.run_until("it is back", |net| net.status(2, 0) == Some(NodeStatus::Up));
+    net.run_for(Duration::from_secs(2));
+    net.cut(2, 0);
+    net.run_for(Duration::from_secs(1));
+    let gone = |event: &&Event| matches!(event, Event::NodeDown { node, .. } if *node == id);
+    assert_eq!(net.events[0].iter().filter(gone).count(), 1, "{:?}", net.events[0]);
+}

@@ -3,18 +3,21 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+
 use crate::code::{CloseReason, Code, Error, Kind};
 use crate::delivery;
 use crate::directory;
 use crate::discovery::{self, Outcome, QueryId};
 use crate::engine::{Engine, Event, NodeStatus};
 use crate::identity::NodeId;
-use crate::link;
+use crate::link::{self, LinkId};
 use crate::machine::Cx;
 use crate::membership;
 use crate::routing::{self, Broken, Class};
 use crate::time::Instant;
 use crate::wire::body::{ProbeAnswer, TUNNEL_HEADER_LEN, TunnelHeader, TunnelKind};
+use crate::wire::frame::FrameType;
 use crate::wire::path::ActionPath;
 
 /// What relays may know of a payload.
@@ -30,14 +33,13 @@ pub(super) fn class_of(kind: TunnelKind) -> Class {
 impl Engine {
     pub(super) fn route_routing(&mut self, out: routing::Out) {
         match out {
-            routing::Out::Transmit { link, frame_type, body } => {
-                self.tell_links(link::In::Control { link, frame_type, body });
-            }
+            routing::Out::Transmit { link, frame_type, body } => self.say(link, frame_type, body),
             routing::Out::Forward { link, source, destination, body } => {
-                if source != self.node_id {
-                    self.trace.relayed(&body);
+                if source == self.node_id {
+                    self.tell_links(link::In::Forward { link, source, destination, body });
+                } else {
+                    self.relay(link, source, destination, body);
                 }
-                self.tell_links(link::In::Forward { link, source, destination, body });
             }
             routing::Out::Deliver { source, payload, link, .. } => self.deliver(source, payload, link),
             routing::Out::Reachable { node, .. } => {
@@ -61,8 +63,28 @@ impl Engine {
         }
     }
 
+    /// Says something to a neighbour.
+    fn say(&mut self, link: LinkId, frame_type: FrameType, body: Bytes) {
+        let body = self.trace.say(frame_type.name(), body);
+        self.tell_links(link::In::Control { link, frame_type, body });
+    }
+
+    /// Passes on what is others'. A relay that loses it, changes it or passes it on twice is the testbed's to make.
+    fn relay(&mut self, link: LinkId, source: NodeId, destination: NodeId, body: Bytes) {
+        self.trace.relayed(&body);
+        if self.trace.fault("relay.loses") {
+            return;
+        }
+        let body = self.trace.say(FrameType::Routed.name(), body);
+        if self.trace.fault("relay.repeats") {
+            let body = body.clone();
+            self.tell_links(link::In::Forward { link, source, destination, body });
+        }
+        self.tell_links(link::In::Forward { link, source, destination, body });
+    }
+
     /// A payload for this node.
-    pub(in crate::engine) fn deliver(&mut self, source: NodeId, payload: bytes::Bytes, link: link::LinkId) {
+    pub(in crate::engine) fn deliver(&mut self, source: NodeId, payload: Bytes, link: LinkId) {
         match TunnelHeader::decode(&payload) {
             Ok(TunnelHeader { kind: TunnelKind::Probe, tunnel: nonce, .. }) => {
                 self.tell_membership(membership::In::Probe { link, asker: source, nonce });
@@ -78,14 +100,13 @@ impl Engine {
 
     pub(super) fn route_directory(&mut self, out: directory::Out) {
         match out {
-            directory::Out::Transmit { link, frame_type, body } => {
-                self.tell_links(link::In::Control { link, frame_type, body });
-            }
+            directory::Out::Transmit { link, frame_type, body } => self.say(link, frame_type, body),
             directory::Out::Changed { node } => {
                 // Nobody says for which paths, so whatever was not found may be there now.
                 self.tell_discovery(discovery::In::DirectoryChanged { paths: None });
-                if self.directory.has_left(&node) {
-                    self.tell_membership(membership::In::Left { node });
+                let life = self.directory.incarnation_of(&node).filter(|_| self.directory.has_left(&node));
+                if let Some(incarnation) = life {
+                    self.tell_membership(membership::In::Left { node, incarnation });
                 }
                 self.event(Event::NodeChanged { node });
             }
@@ -106,9 +127,7 @@ impl Engine {
 
     pub(super) fn route_discovery(&mut self, out: discovery::Out) {
         match out {
-            discovery::Out::Transmit { link, frame_type, body } => {
-                self.tell_links(link::In::Control { link, frame_type, body });
-            }
+            discovery::Out::Transmit { link, frame_type, body } => self.say(link, frame_type, body),
             discovery::Out::Resolve { probe, path } => {
                 let providers = self.directory.providers(path.as_str());
                 let running = providers.iter().find(|provider| provider.entry.state.takes_calls());

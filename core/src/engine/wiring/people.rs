@@ -60,6 +60,9 @@ impl Engine {
             }
             membership::Out::Forget { node } => self.tell_directory(directory::In::Forget { node }),
             membership::Out::GiveUpPath { node } => self.give_up_path(node),
+            membership::Out::Probe { node, .. } if self.is_too_far(&node) => {
+                self.tell_membership(membership::In::TooFarToAsk { node });
+            }
             membership::Out::Probe { node, payload } => {
                 for link in self.routing.alternatives(&node).into_iter().take(PROBE_PATHS_MAX) {
                     let (class, payload) = (routing::Class::Probe, payload.clone());
@@ -144,6 +147,11 @@ impl Engine {
         let error = Error::of_kind(Kind::Unreachable, text);
         self.tell_delivery(delivery::In::NoPath { node, error });
         self.settle_delivery();
+    }
+
+    /// Whether payloads do not get to a node, though a way leads there.
+    fn is_too_far(&self, node: &NodeId) -> bool {
+        self.routing.route(node).is_some_and(|route| route.hops > self.config.limits.hops_max)
     }
 
     /// A tunnel is over.

@@ -1,12 +1,14 @@
 //! Every oracle is shown a history in which its promise is kept, and one in which it is broken.
 
+mod mesh;
+
 use lacewing_core::{Code, Instant};
 
 use super::{ALL, ask_all};
 use crate::history::{History, Reading, What};
 use crate::run::Run;
 
-const HEADER: &str = r#"{"format":1,"wire":1,"plan":"test","seed":"7","nodes":[{},{}],"dials":[[0,1]],"net":{"latency_min":"1ms","latency_max":"2ms","jitter_max":0,"bandwidth":1000000,"window":1000,"retransmit_timeout":"9s"},"phases":{"heal":"10s","fresh":"20s","quiet":"30s","end":"40s"}}"#;
+const HEADER: &str = r#"{"format":2,"wire":1,"plan":"test","seed":"7","nodes":[{},{}],"dials":[[0,1]],"net":{"latency_min":"1ms","latency_max":"2ms","jitter_max":0,"bandwidth":1000000,"window":1000,"retransmit_timeout":"9s"},"phases":{"heal":"10s","fresh":"20s","quiet":"30s","end":"40s"}}"#;
 /// Op 1: node 0 calls node 1, which answers with 10 bytes; one second. Op 2: the action does not exist. Op 3: in the fresh phase.
 const CALLS: &str = r#"{"do":"call","t":"1s","id":1,"from":0,"to":1,"size":20,"timeout":"1s","handler":{"kind":"reply","after":0,"size":10}}
 {"do":"call","t":"1s","id":2,"from":0,"to":1,"action":"unknown","size":20,"timeout":"1s","handler":{"kind":"never"}}
@@ -21,15 +23,20 @@ struct Story {
 
 impl Story {
     fn with(items: &str) -> Self {
+        let mut story = Self::of(HEADER, items);
+        story.history.peers_at_fresh.extend([(0, vec![1]), (1, vec![0])]);
+        story
+    }
+
+    /// A run of these items, whatever their order, of which nothing has been seen.
+    fn of(header: &str, items: &str) -> Self {
         let mut lines: Vec<&str> = items.lines().collect();
         lines.sort_by_key(|line| {
-            let run = Run::parse("test", &format!("{HEADER}\n{line}")).unwrap();
+            let run = Run::parse("test", &format!("{header}\n{line}")).unwrap();
             run.items[0].at()
         });
-        let run = Run::parse("test", &format!("{HEADER}\n{}", lines.join("\n"))).unwrap();
-        let mut history = History::default();
-        history.peers_at_fresh.extend([(0, vec![1]), (1, vec![0])]);
-        Self { run, history }
+        let run = Run::parse("test", &format!("{header}\n{}", lines.join("\n"))).unwrap();
+        Self { run, history: History::default() }
     }
 
     /// The three calls as they should go.

@@ -1,0 +1,152 @@
+//! Looks at all nodes of a run together and writes down what no node can see alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lacewing_core::engine::{NodeDescription, RouteInfo};
+use lacewing_core::{Instant, NodeId};
+
+use crate::history::mesh::{Loop, Mesh, Owner, Question, Route, Shown, Version};
+use crate::trace::{Ear, Heard};
+
+/// See the module's text.
+pub(crate) struct Survey {
+    /// One for each node, whichever of its lives it has.
+    pub(crate) ears: Vec<Ear>,
+    pub(crate) mesh: Mesh,
+    numbers: BTreeMap<NodeId, usize>,
+    /// The next hop of each living node to each other one.
+    next_hops: Vec<Vec<Option<usize>>>,
+    loops_seen: BTreeSet<(usize, Vec<usize>)>,
+}
+
+impl Survey {
+    pub(crate) fn new(numbers: BTreeMap<NodeId, usize>) -> Self {
+        let count = numbers.len();
+        Self {
+            ears: (0..count).map(|_| Ear::default()).collect(),
+            mesh: Mesh::default(),
+            numbers,
+            next_hops: vec![vec![None; count]; count],
+            loops_seen: BTreeSet::new(),
+        }
+    }
+
+    fn number(&self, node: &NodeId) -> Option<usize> {
+        self.numbers.get(node).copied()
+    }
+
+    /// What a node says of itself. `false` where it was known already, so that what is new is not yet signed.
+    pub(crate) fn announced(&mut self, node: usize, said: &NodeDescription) -> bool {
+        let version = version(said);
+        if version.sequence == 0 || self.mesh.announced.contains_key(&(node, version)) {
+            return false;
+        }
+        self.mesh.announced.insert((node, version), fingerprint(said));
+        true
+    }
+
+    /// What a node has of another one.
+    pub(crate) fn known(&mut self, now: Instant, node: usize, said: &NodeDescription) {
+        let Some(owner) = self.number(&said.node).filter(|owner| *owner != node) else { return };
+        self.mesh.known.entry((owner, version(said), fingerprint(said))).or_insert((now, node));
+        self.mesh.heard.entry((owner, version(said), node)).or_insert(now);
+    }
+
+    /// What relays and askers have done since the last look.
+    pub(crate) fn listen(&mut self, now: Instant, node: usize) {
+        let (shown, questions, frames) = {
+            let mut heard = self.ears[node].lock();
+            if heard.shown.is_empty() && heard.frames.is_empty() {
+                return;
+            }
+            let Heard { shown, questions, frames, .. } = &mut *heard;
+            (std::mem::take(shown), std::mem::take(questions), std::mem::take(frames))
+        };
+        for (name, bytes) in frames {
+            self.mesh.frames.entry((now.as_millis() / 1_000, name)).or_default().add(bytes);
+        }
+        self.mesh.shown.extend(shown.iter().map(|body| Shown { t: now, node, bytes: body.len() }));
+        for id in questions {
+            let Some(asker) = self.number(&id.origin) else { continue };
+            let fresh = Question { first: now, last: now, frames: 0 };
+            let question = self.mesh.questions.entry((asker, id.number)).or_insert(fresh);
+            question.frames += 1;
+            question.last = now;
+        }
+    }
+
+    /// Bytes leave a node.
+    pub(crate) fn transmitted(&mut self, now: Instant, bytes: usize) {
+        self.mesh.traffic.entry(now.as_millis() / 1_000).or_default().add(bytes as u64);
+    }
+
+    /// The ways of a node are these from now on; none where it does not run.
+    pub(crate) fn set_routes(&mut self, node: usize, routes: &[(NodeId, RouteInfo)]) {
+        let mut row = vec![None; self.next_hops.len()];
+        for (destination, route) in routes {
+            if let Some(destination) = self.number(destination) {
+                row[destination] = self.number(&route.next_hop);
+            }
+        }
+        self.next_hops[node] = row;
+    }
+
+    /// Follows the next hops from a node to every other one, and writes down each circle that is met.
+    pub(crate) fn look_for_loops(&mut self, now: Instant, from: usize) {
+        for destination in 0..self.next_hops.len() {
+            if let Some(circle) = self.circle(from, destination)
+                && self.loops_seen.insert((destination, circle.clone()))
+            {
+                self.mesh.loops.push(Loop { t: now, destination, circle });
+            }
+        }
+    }
+
+    /// A new circle must go through the node whose ways have changed.
+    fn circle(&self, from: usize, destination: usize) -> Option<Vec<usize>> {
+        let mut circle = vec![from];
+        let mut at = from;
+        while at != destination {
+            at = self.next_hops[at][destination]?;
+            if at == from {
+                let smallest = circle.iter().enumerate().min_by_key(|(_, node)| **node)?.0;
+                circle.rotate_left(smallest);
+                return Some(circle);
+            }
+            if circle.contains(&at) {
+                return None;
+            }
+            circle.push(at);
+        }
+        None
+    }
+
+    pub(crate) fn owner(&self, said: &NodeDescription) -> Option<(usize, Owner)> {
+        let owner = Owner { version: version(said), fingerprint: fingerprint(said), visible: said.visible };
+        Some((self.number(&said.node)?, owner))
+    }
+
+    pub(crate) fn routes(&self, routes: &[(NodeId, RouteInfo)]) -> BTreeMap<usize, Route> {
+        let route = |(destination, route): &(NodeId, RouteInfo)| {
+            let next_hop = self.number(&route.next_hop)?;
+            Some((self.number(destination)?, Route { next_hop, hops: route.hops }))
+        };
+        routes.iter().filter_map(route).collect()
+    }
+}
+
+fn version(said: &NodeDescription) -> Version {
+    Version { incarnation: said.incarnation.get(), sequence: said.sequence }
+}
+
+/// A number for everything that an owner says of itself, and for nothing that depends on who has heard it.
+fn fingerprint(said: &NodeDescription) -> u64 {
+    let NodeDescription { public_key, label, addrs, subnet, capabilities, providers, aliases, .. } = said;
+    let text = format!(
+        "{public_key:?} {label:?} {addrs:?} {subnet:?} {} {providers:?} {aliases:?}",
+        capabilities.to_json()
+    );
+    let hash = blake3::hash(text.as_bytes());
+    let (first, _) = hash.as_bytes().split_first_chunk().expect("a hash has 32 bytes");
+    u64::from_le_bytes(*first)
+}
