@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: calls beside raw TCP on loopback, in one run.
+//! `cargo xtask bench`: calls beside raw TCP on loopback, in one run, and then questions to the directory.
 //!
 //! Three contenders carry the same payload between two processes: a blocking TCP echo, a tokio TCP echo with length prefixes,
 //! and a call of Lacewing. The first two are floors: they do less than any call can. Rounds are interleaved, so that the
@@ -6,6 +6,7 @@
 
 mod clock;
 mod contender;
+mod directory;
 mod environment;
 mod failure;
 mod options;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use failure::Failure;
-use options::{Command, Options};
+use options::{Command, Options, Part};
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -40,8 +41,13 @@ fn main() -> ExitCode {
 fn measure(options: &Options) -> Result<(), Failure> {
     let settings = options.settings();
     thread::end_process_after(settings.ends_within());
-    let rounds = rounds::run(&settings)?;
-    let report = report::Report::new(environment::Environment::look(), settings, &rounds);
+    let rounds = if settings.measures(Part::Calls) { rounds::run(&settings)? } else { Vec::new() };
+    let directory = if settings.measures(Part::Directory) {
+        directory::run(settings.rounds, settings.question)
+    } else {
+        Vec::new()
+    };
+    let report = report::Report::new(environment::Environment::look(), settings, &rounds, directory);
     print!("{}", report.table());
     let path = options.out();
     report.write(&path)?;

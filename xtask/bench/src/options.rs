@@ -3,15 +3,19 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::contender::{Contender, PHASES, Threads};
+use crate::directory::{Metric, NODES};
 
 /// Calls that are on the way at once in the second phase.
 pub(crate) const IN_FLIGHT: usize = 64;
 
-/// Measures calls beside raw TCP on loopback.
+/// Questions of the directory, in each round and for each size of the mesh.
+const QUESTIONS: u32 = Metric::ALL.len() as u32 * NODES.len() as u32;
+
+/// Measures calls beside raw TCP on loopback, and questions to the directory.
 ///
 /// Prints a table and writes JSON. It asserts nothing about times: what a number means depends on the machine.
 #[derive(Parser, Debug)]
@@ -22,7 +26,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4_096))]
     payload: u16,
 
-    /// Time to measure, in all.
+    /// Time to measure, in all: four fifths for calls, one for the directory.
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..=600))]
     seconds: u16,
 
@@ -33,6 +37,10 @@ pub(crate) struct Options {
     /// Use tokio's multi-thread runtime on both sides, instead of the current-thread one.
     #[arg(long)]
     multi_thread: bool,
+
+    /// Measure this part alone; it gets all the time.
+    #[arg(long, value_name = "PART")]
+    only: Option<Part>,
 
     /// Where the JSON goes [default: bench/bench.json in cargo's target folder].
     #[arg(long, value_name = "FILE")]
@@ -53,6 +61,15 @@ pub(crate) enum Command {
     },
 }
 
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Calls beside raw TCP.
+    Calls,
+    /// Questions to the directory.
+    Directory,
+}
+
 /// What is measured, and for how long.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Settings {
@@ -62,20 +79,34 @@ pub(crate) struct Settings {
     #[serde(skip)]
     pub(crate) phase: Duration,
     phase_ms: u64,
+    /// How long each question to the directory is asked in each round.
+    #[serde(skip)]
+    pub(crate) question: Duration,
+    question_us: u64,
     pub(crate) runtime: Threads,
+    #[serde(skip)]
+    only: Option<Part>,
 }
 
 impl Options {
     pub(crate) fn settings(&self) -> Settings {
         let (seconds, rounds) = if self.quick { (2, 3) } else { (self.seconds, 5) };
-        let phase = Duration::from_secs(seconds.into()) / (rounds * Contender::ALL.len() as u32 * PHASES);
+        let whole = Duration::from_secs(seconds.into());
+        // The directory is less at the mercy of the machine, and needs less.
+        let for_directory = if self.only == Some(Part::Directory) { whole } else { whole / 5 };
+        let for_calls = if self.only == Some(Part::Calls) { whole } else { whole - whole / 5 };
+        let phase = for_calls / (rounds * Contender::ALL.len() as u32 * PHASES);
+        let question = for_directory / (rounds * QUESTIONS);
         Settings {
             payload_bytes: self.payload.into(),
             in_flight: IN_FLIGHT,
             rounds: rounds as usize,
             phase,
             phase_ms: phase.as_millis() as u64,
+            question,
+            question_us: question.as_micros() as u64,
             runtime: self.multi_thread.into(),
+            only: self.only,
         }
     }
 
@@ -88,9 +119,16 @@ impl Options {
 }
 
 impl Settings {
+    /// Whether this part is measured.
+    pub(crate) fn measures(&self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
+    }
+
     /// By when a measurement has ended, or hangs: ten times what is planned, and time to start on a busy machine.
     pub(crate) fn ends_within(&self) -> Duration {
-        self.phase * (self.rounds * Contender::ALL.len()) as u32 * PHASES * 10 + Duration::from_secs(60)
+        let rounds = self.rounds as u32;
+        let calls = self.phase * rounds * Contender::ALL.len() as u32 * PHASES;
+        (calls + self.question * rounds * QUESTIONS) * 10 + Duration::from_secs(60)
     }
 }
 
@@ -107,7 +145,14 @@ mod tests {
 
     #[test]
     fn the_phases_add_up_to_the_time_that_was_asked_for() {
-        let settings = Options::parse_from(["lacewing-bench", "--seconds", "30"]).settings();
-        assert_eq!(settings.phase * 3 * 2 * settings.rounds as u32, Duration::from_secs(30));
+        let spent = |args: &[&str]| {
+            let settings =
+                Options::parse_from([&["lacewing-bench", "--seconds", "30"], args].concat()).settings();
+            let calls = settings.phase * 3 * 2 * settings.rounds as u32;
+            (calls, (settings.question * QUESTIONS * settings.rounds as u32).as_secs_f64().round())
+        };
+        assert_eq!(spent(&[]), (Duration::from_secs(24), 6.0));
+        assert_eq!(spent(&["--only", "calls"]).0, Duration::from_secs(30));
+        assert_eq!(spent(&["--only", "directory"]).1, 30.0);
     }
 }

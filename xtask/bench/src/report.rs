@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::contender::Contender;
+use crate::directory;
 use crate::environment::Environment;
 use crate::failure::{Failure, While as _};
 use crate::options::Settings;
@@ -21,7 +22,10 @@ const FLOORS: [Contender; 2] = [Contender::Blocking, Contender::Framed];
 pub(crate) struct Report {
     environment: Environment,
     settings: Settings,
+    /// Empty where calls were not measured.
     rows: Vec<Row>,
+    /// Empty where the directory was not measured.
+    directory: Vec<directory::Column>,
 }
 
 /// One metric.
@@ -45,13 +49,50 @@ impl Row {
 }
 
 impl Report {
-    pub(crate) fn new(environment: Environment, settings: Settings, rounds: &[Round]) -> Self {
-        let rows = Metric::ALL.map(|metric| Row::new(metric, rounds)).into();
-        Self { environment, settings, rows }
+    pub(crate) fn new(
+        environment: Environment,
+        settings: Settings,
+        rounds: &[Round],
+        directory: Vec<directory::Column>,
+    ) -> Self {
+        let metrics = if rounds.is_empty() { &[][..] } else { &Metric::ALL };
+        let rows = metrics.iter().map(|metric| Row::new(*metric, rounds)).collect();
+        Self { environment, settings, rows, directory }
     }
 
     /// Medians with the smallest and the largest round, as Markdown.
     pub(crate) fn table(&self) -> String {
+        let mut text = String::new();
+        if !self.rows.is_empty() {
+            text += &self.calls();
+            text.push('\n');
+        }
+        if !self.directory.is_empty() {
+            text += &self.questions();
+            text.push('\n');
+        }
+        let Environment { cores, cpu_model, os, rustc, profile, .. } = &self.environment;
+        let Settings { payload_bytes, rounds, .. } = self.settings;
+        let _ = writeln!(
+            text,
+            "{payload_bytes}-byte payloads, median of {rounds} rounds (smallest to largest); {cores} cores, {cpu_model}, {os}, {rustc}, {profile} profile"
+        );
+        text
+    }
+
+    fn questions(&self) -> String {
+        let mut header = vec![String::new()];
+        header.extend(self.directory.iter().map(|column| format!("{} nodes", column.nodes)));
+        let mut lines = vec![header];
+        for (index, metric) in directory::Metric::ALL.into_iter().enumerate() {
+            let mut cells = vec![metric.title().to_owned()];
+            cells.extend(self.directory.iter().map(|column| cell(&column.spreads[index])));
+            lines.push(cells);
+        }
+        aligned(&lines)
+    }
+
+    fn calls(&self) -> String {
         let mut header = vec![String::new()];
         header.extend(Contender::ALL.map(|contender| contender.title().to_owned()));
         header.extend(FLOORS.map(|floor| format!("call / {}", floor.name())));
@@ -62,14 +103,7 @@ impl Report {
             cells.extend(row.ratios.iter().map(cell));
             lines.push(cells);
         }
-        let Environment { cores, cpu_model, os, rustc, profile, .. } = &self.environment;
-        let Settings { payload_bytes, rounds, .. } = self.settings;
-        let mut text = aligned(&lines);
-        let _ = writeln!(
-            text,
-            "\n{payload_bytes}-byte payloads, median of {rounds} rounds (smallest to largest); {cores} cores, {cpu_model}, {os}, {rustc}, {profile} profile"
-        );
-        text
+        aligned(&lines)
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
@@ -84,13 +118,7 @@ impl Report {
 
     fn json(&self) -> Json<'_> {
         let column = |pick: &dyn Fn(&Row) -> Spread| -> Map<String, Value> {
-            let member = |row: &Row| {
-                let Spread { median, min, max } = pick(row);
-                (
-                    row.metric.name().to_owned(),
-                    serde_json::json!({ "median": median, "min": min, "max": max }),
-                )
-            };
+            let member = |row: &Row| (row.metric.name().to_owned(), serde_json::json!(pick(row)));
             self.rows.iter().map(member).collect()
         };
         let contenders = Contender::ALL.into_iter().enumerate().map(|(index, contender)| Column {
@@ -107,8 +135,9 @@ impl Report {
             format: FORMAT,
             environment: &self.environment,
             settings: self.settings,
-            contenders: contenders.collect(),
-            ratios_of_call_to: ratios.collect(),
+            contenders: if self.rows.is_empty() { Vec::new() } else { contenders.collect() },
+            ratios_of_call_to: if self.rows.is_empty() { Vec::new() } else { ratios.collect() },
+            directory: self.directory.iter().map(Questions::of).collect(),
         }
     }
 }
@@ -120,6 +149,23 @@ struct Json<'a> {
     settings: Settings,
     contenders: Vec<Column>,
     ratios_of_call_to: Vec<Column>,
+    directory: Vec<Questions>,
+}
+
+/// What was measured of a mesh of so many nodes.
+#[derive(Serialize)]
+struct Questions {
+    nodes: u32,
+    #[serde(flatten)]
+    metrics: Map<String, Value>,
+}
+
+impl Questions {
+    fn of(column: &directory::Column) -> Self {
+        let metrics = directory::Metric::ALL.into_iter().zip(&column.spreads);
+        let metrics = metrics.map(|(metric, spread)| (metric.name().to_owned(), serde_json::json!(spread)));
+        Self { nodes: column.nodes, metrics: metrics.collect() }
+    }
 }
 
 #[derive(Serialize)]

@@ -54,11 +54,40 @@ fn a_quick_run_measures_every_contender_and_their_ratios() {
     assert_eq!(json["settings"]["payload_bytes"], 64);
     assert_eq!(json["settings"]["runtime"], "current-thread");
     assert!(json["environment"]["rustc"].as_str().unwrap().starts_with("rustc "));
+    assert!(table.contains("50000 nodes"), "{table}");
+    assert_questions_answered(&json);
+}
+
+/// Every question was put to every mesh.
+fn assert_questions_answered(json: &Value) {
+    let columns = json["directory"].as_array().unwrap();
+    let nodes: Vec<_> = columns.iter().map(|column| column["nodes"].as_u64().unwrap()).collect();
+    assert_eq!(nodes, [1_000, 10_000, 50_000]);
+    for column in columns {
+        let metrics: Vec<_> =
+            column.as_object().unwrap().iter().filter(|(name, _)| *name != "nodes").collect();
+        assert_eq!(metrics.len(), 12);
+        for (name, spread) in metrics {
+            let [min, median, max] = ["min", "median", "max"].map(|part| spread[part].as_f64().unwrap());
+            assert!(0.0 < min && min <= median && median <= max, "{name} of {nodes:?}");
+        }
+    }
+}
+
+#[test]
+fn a_part_can_be_measured_alone() {
+    let (table, json) = quick(&["--only", "directory"]);
+    assert!(!table.contains("in flight"), "{table}");
+    assert_eq!(json["contenders"].as_array().unwrap().len(), 0);
+    assert_questions_answered(&json);
+    let (table, json) = quick(&["--only", "calls"]);
+    assert!(!table.contains("nodes"), "{table}");
+    assert_eq!(json["directory"].as_array().unwrap().len(), 0);
 }
 
 #[test]
 fn other_payloads_and_several_threads_can_be_asked_for() {
-    let (_, json) = quick(&["--payload", "1024", "--multi-thread"]);
+    let (_, json) = quick(&["--payload", "1024", "--multi-thread", "--only", "calls"]);
     assert_eq!(json["settings"]["payload_bytes"], 1_024);
     assert_eq!(json["settings"]["runtime"], "multi-thread");
     json["contenders"].as_array().unwrap().iter().for_each(assert_measured);
@@ -72,6 +101,7 @@ fn a_command_line_that_cannot_be_followed_is_refused_with_code_2() {
         &["--seconds", "0"],
         &["--quick", "--seconds", "3"],
         &["--fast"],
+        &["--only", "nothing"],
         &["serve", "nothing"],
     ] {
         let output = bench(args);
@@ -82,7 +112,7 @@ fn a_command_line_that_cannot_be_followed_is_refused_with_code_2() {
 #[test]
 fn a_file_that_cannot_be_written_is_a_failure_with_code_1() {
     let folder = tempfile::tempdir().unwrap();
-    let output = bench(&["--quick", "--out", folder.path().to_str().unwrap()]);
+    let output = bench(&["--quick", "--only", "calls", "--out", folder.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(errors(&output).contains("writing"), "{}", errors(&output));
 }
