@@ -58,7 +58,7 @@ impl<'a> Case<'a> {
     }
 
     /// A time of the run as histories write it.
-    pub(super) fn at(&self, time: Micros) -> Instant {
+    pub(super) fn at(time: Micros) -> Instant {
         at(time)
     }
 

@@ -44,7 +44,7 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
             Expected::Error(code) => format!("op {} {text}, and should fail with {}", spec.id, code.name()),
             Expected::Answer | Expected::Either => format!("op {} {text}, and should be answered", spec.id),
         };
-        let t = outcome.map_or(case.at(at), |seen| seen.entry.t);
+        let t = outcome.map_or(Case::at(at), |seen| seen.entry.t);
         findings.push(Finding { node: from, t, text });
     }
 }

@@ -30,7 +30,7 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
                 }
                 Some(_) => continue,
             };
-            findings.push(Finding { node: *node, t: case.at(case.run.header.phases.end), text });
+            findings.push(Finding { node: *node, t: Case::at(case.run.header.phases.end), text });
         }
     }
 }

@@ -12,7 +12,7 @@ pub(super) const ORACLE: Oracle = Oracle {
 };
 
 fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
-    let t = case.at(case.run.header.phases.fresh);
+    let t = Case::at(case.run.header.phases.fresh);
     for (node, statuses) in &case.history.mesh.statuses_at_fresh {
         for other in case.reachable_from(*node).filter(|other| other != node) {
             let how = match statuses.get(&other) {

@@ -76,15 +76,18 @@ impl Engine {
             membership::Out::DialFailed { addr, reason, retry_at } => {
                 self.event(Event::DialFailed { addr, reason, retry_at });
             }
-            membership::Out::Reincarnate { incarnation } => {
-                self.tell_links(link::In::Reincarnate { incarnation });
-                self.tell_delivery(delivery::In::Reincarnated { incarnation });
-                self.tell_routing(routing::In::Reincarnated { incarnation });
-                self.tell_directory(directory::In::Reincarnated { incarnation });
-                self.event(Event::IncarnationAdopted { incarnation });
-            }
+            membership::Out::Reincarnate { incarnation } => self.reincarnate(incarnation),
             membership::Out::Superseded { by } => self.event(Event::Superseded { by }),
         }
+    }
+
+    /// This node goes on under a new incarnation.
+    fn reincarnate(&mut self, incarnation: crate::identity::Incarnation) {
+        self.tell_links(link::In::Reincarnate { incarnation });
+        self.tell_delivery(delivery::In::Reincarnated { incarnation });
+        self.tell_routing(routing::In::Reincarnated { incarnation });
+        self.tell_directory(directory::In::Reincarnated { incarnation });
+        self.event(Event::IncarnationAdopted { incarnation });
     }
 
     /// The machines of the mesh know one link to each neighbour: this one, from now on. A tunnel is none.

@@ -56,7 +56,7 @@ pub(super) fn set_of(node: u32) -> CapabilitySet {
     set
 }
 
-/// SplitMix64: numbers that look random, and are the same each time.
+/// `SplitMix64`: numbers that look random, and are the same each time.
 struct Draw(u64);
 
 impl Draw {
