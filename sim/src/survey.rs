@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lacewing_core::engine::{NodeDescription, RouteInfo};
-use lacewing_core::{Instant, NodeId};
+use lacewing::Node;
+use lacewing_core::engine::{NodeDescription, NodeInfo, NodeStatus, ProviderEntry, RouteInfo};
+use lacewing_core::{Engine, Instant, NodeId};
 
-use crate::history::mesh::{Loop, Mesh, Owner, Question, Route, Shown, Version};
+use crate::history::mesh::{Loop, Mesh, Owner, Question, Route, Shown, Sight, Version};
+use crate::payload;
+use crate::run::{Item, Run};
 use crate::trace::{Ear, Heard};
 
 /// See the module's text.
@@ -38,10 +41,10 @@ impl Survey {
     /// What a node says of itself. `false` where it was known already, so that what is new is not yet signed.
     pub(crate) fn announced(&mut self, node: usize, said: &NodeDescription) -> bool {
         let version = version(said);
-        if version.sequence == 0 || self.mesh.announced.contains_key(&(node, version)) {
+        if version.sequence == 0 || self.mesh.announced.get(&(node, version)).is_some_and(Option::is_some) {
             return false;
         }
-        self.mesh.announced.insert((node, version), fingerprint(said));
+        self.mesh.announced.insert((node, version), Some(fingerprint(said)));
         true
     }
 
@@ -54,14 +57,17 @@ impl Survey {
 
     /// What relays and askers have done since the last look.
     pub(crate) fn listen(&mut self, now: Instant, node: usize) {
-        let (shown, questions, frames) = {
+        let (shown, questions, frames, signed) = {
             let mut heard = self.ears[node].lock();
             if heard.shown.is_empty() && heard.frames.is_empty() {
                 return;
             }
-            let Heard { shown, questions, frames, .. } = &mut *heard;
-            (std::mem::take(shown), std::mem::take(questions), std::mem::take(frames))
+            let Heard { shown, questions, frames, signed, .. } = &mut *heard;
+            (std::mem::take(shown), std::mem::take(questions), std::mem::take(frames), std::mem::take(signed))
         };
+        for version in signed {
+            self.mesh.announced.entry((node, version)).or_insert(None);
+        }
         for (name, bytes) in frames {
             self.mesh.frames.entry((now.as_millis() / 1_000, name)).or_default().add(bytes);
         }
@@ -121,11 +127,13 @@ impl Survey {
         None
     }
 
-    pub(crate) fn owner(&self, said: &NodeDescription) -> Option<(usize, Owner)> {
+    /// What a node has of another one, or of itself.
+    fn owner(&self, said: &NodeDescription) -> Option<(usize, Owner)> {
         let owner = Owner { version: version(said), fingerprint: fingerprint(said), visible: said.visible };
         Some((self.number(&said.node)?, owner))
     }
 
+    /// Ways by the numbers of nodes.
     pub(crate) fn routes(&self, routes: &[(NodeId, RouteInfo)]) -> BTreeMap<usize, Route> {
         let route = |(destination, route): &(NodeId, RouteInfo)| {
             let next_hop = self.number(&route.next_hop)?;
@@ -133,6 +141,85 @@ impl Survey {
         };
         routes.iter().filter_map(route).collect()
     }
+
+    /// How a node sees the others.
+    pub(crate) fn statuses(&self, node: usize, nodes: &[NodeInfo]) -> BTreeMap<usize, NodeStatus> {
+        let others = nodes.iter().filter_map(|info| Some((self.number(&info.node)?, info.status)));
+        others.filter(|(other, _)| *other != node).collect()
+    }
+
+    /// Everything that a node knows, where it can be asked like this.
+    pub(crate) fn note_sight(&mut self, node: usize, pools: &BTreeSet<u32>, asked: &dyn Asked) {
+        let described = self.numbers.keys().filter_map(|id| asked.describe(id));
+        let owners = described.filter_map(|said| self.owner(&said)).collect();
+        let providers = |pool: &u32| {
+            let found = asked.providers(&payload::pool_action(*pool)).into_iter();
+            let running = found.filter(|(_, entry)| entry.state.takes_calls());
+            let mut nodes: Vec<usize> = running.filter_map(|(id, _)| self.number(&id)).collect();
+            nodes.sort_unstable();
+            (*pool, nodes)
+        };
+        let sight = Sight {
+            owners,
+            routes: self.routes(&asked.routes()),
+            statuses: self.statuses(node, &asked.nodes()),
+            providers: pools.iter().map(providers).collect(),
+        };
+        self.mesh.at_end.insert(node, sight);
+    }
+}
+
+/// What can be asked of a node, whether it is an engine or has a driver.
+pub(crate) trait Asked {
+    fn describe(&self, node: &NodeId) -> Option<NodeDescription>;
+    fn routes(&self) -> Vec<(NodeId, RouteInfo)>;
+    fn nodes(&self) -> Vec<NodeInfo>;
+    fn providers(&self, action: &str) -> Vec<(NodeId, ProviderEntry)>;
+}
+
+impl Asked for Engine {
+    fn describe(&self, node: &NodeId) -> Option<NodeDescription> {
+        Engine::describe(self, node)
+    }
+
+    fn routes(&self) -> Vec<(NodeId, RouteInfo)> {
+        Engine::routes(self)
+    }
+
+    fn nodes(&self) -> Vec<NodeInfo> {
+        Engine::nodes(self)
+    }
+
+    fn providers(&self, action: &str) -> Vec<(NodeId, ProviderEntry)> {
+        Engine::providers(self, action)
+    }
+}
+
+impl Asked for Node {
+    fn describe(&self, node: &NodeId) -> Option<NodeDescription> {
+        Node::describe(self, *node)
+    }
+
+    fn routes(&self) -> Vec<(NodeId, RouteInfo)> {
+        Node::routes(self)
+    }
+
+    fn nodes(&self) -> Vec<NodeInfo> {
+        Node::nodes(self)
+    }
+
+    fn providers(&self, action: &str) -> Vec<(NodeId, ProviderEntry)> {
+        Node::providers(self, action)
+    }
+}
+
+/// The pools of a run.
+pub(crate) fn pools(run: &Run) -> BTreeSet<u32> {
+    let pool = |item: &Item| match item {
+        Item::Serve(item) => Some(item.pool),
+        _ => None,
+    };
+    run.items.iter().filter_map(pool).collect()
 }
 
 fn version(said: &NodeDescription) -> Version {

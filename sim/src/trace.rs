@@ -9,6 +9,7 @@ use lacewing_core::wire::body::directory::DirectoryDelta;
 use lacewing_core::wire::body::discovery::{QuestionId, WhoHas, WhoHasAnswer};
 use lacewing_core::wire::frame::FrameType;
 
+use crate::history::mesh::Version;
 use crate::payload;
 use crate::run::Misbehaviour;
 
@@ -37,6 +38,8 @@ pub(crate) struct Ear(Arc<Mutex<Heard>>);
 /// What a node has done since somebody looked, and how it is to behave.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
+    /// Marks in the order in which they were reached, where anybody reads them.
+    pub(crate) marks: Option<Vec<&'static str>>,
     /// A way to some node is another one, or gone.
     pub(crate) ways_changed: bool,
     /// What it says of itself has changed, or is said again.
@@ -47,6 +50,8 @@ pub(crate) struct Heard {
     pub(crate) questions: Vec<QuestionId>,
     /// What it has said to neighbours: names of frames, and the lengths of their bodies.
     pub(crate) frames: Vec<(&'static str, u64)>,
+    /// Announcements of its own that it has sent.
+    pub(crate) signed: Vec<Version>,
     /// How it breaks the rules now, each with the number of faults that make it do so.
     manners: BTreeMap<Misbehaviour, u32>,
     relayed: u64,
@@ -96,8 +101,8 @@ impl Heard {
         self.frames.push((frame, body.len() as u64));
         if frame == FrameType::Routed.name() {
             self.pass_on(body)
-        } else if frame == FrameType::DirectoryDelta.name() && self.is(Misbehaviour::ForgesAnnouncements) {
-            forged(&body).unwrap_or(body)
+        } else if frame == FrameType::DirectoryDelta.name() {
+            self.announce(body)
         } else {
             if frame == FrameType::WhoHas.name() {
                 let id = WhoHas::decode(&body).map(|question| question.id);
@@ -108,6 +113,22 @@ impl Heard {
             }
             body
         }
+    }
+
+    /// An announcement that has crossed no link before is its sender's own.
+    fn announce(&mut self, body: Bytes) -> Bytes {
+        let Ok(mut delta) = DirectoryDelta::decode(&body) else { return body };
+        if delta.hops == 1 {
+            let (incarnation, sequence) = (delta.head.incarnation.get(), delta.head.sequence);
+            self.signed.push(Version { incarnation, sequence });
+        } else if self.is(Misbehaviour::ForgesAnnouncements) {
+            // A later number than its owner gave it.
+            delta.head.sequence += 1;
+            let mut forged = BytesMut::new();
+            delta.encode(&mut forged);
+            return forged.freeze();
+        }
+        body
     }
 
     fn pass_on(&mut self, body: Bytes) -> Bytes {
@@ -130,19 +151,12 @@ impl Heard {
     }
 }
 
-/// What others announce, with a later number than its owner gave it.
-fn forged(body: &Bytes) -> Option<Bytes> {
-    let mut delta = DirectoryDelta::decode(body).ok().filter(|delta| delta.hops > 1)?;
-    delta.head.sequence += 1;
-    let mut forged = BytesMut::new();
-    delta.encode(&mut forged);
-    Some(forged.freeze())
-}
-
 /// One engine's hook: counts marks, listens, and switches the injected bug on.
 pub(crate) struct Hook {
     marks: Marks,
     ear: Ear,
+    /// Whether somebody reads the marks in their order.
+    tells_marks: bool,
     #[cfg(lacewing_inject)]
     inject: Option<String>,
 }
@@ -155,6 +169,7 @@ impl Hook {
     pub(crate) fn new(marks: &Marks, ear: &Ear, inject: Option<&str>) -> Self {
         Self {
             marks: marks.clone(),
+            tells_marks: ear.lock().marks.is_some(),
             ear: ear.clone(),
             #[cfg(lacewing_inject)]
             inject: inject.map(str::to_owned),
@@ -162,23 +177,16 @@ impl Hook {
     }
 }
 
-/// Marks after which a way to some node is another one.
-const WAYS: [&str; 2] = ["routing.way_changed", "routing.link_replaced"];
-
 impl Trace for Hook {
     fn mark(&mut self, name: &'static str) {
-        /*DBG*/
-        {
-            static ON: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-            if *ON.get_or_init(|| std::env::var("SIM_MARKS").is_ok()) {
-                eprintln!("      * {name}");
-            }
+        if self.tells_marks {
+            self.ear.lock().marks.get_or_insert_default().push(name);
         }
         {
             let mut marks = self.marks.0.lock().unwrap_or_else(PoisonError::into_inner);
             marks.entry(name.as_ptr().addr()).or_insert((name, 0)).1 += 1;
         }
-        if WAYS.contains(&name) {
+        if name == "routing.way_changed" {
             self.ear.lock().ways_changed = true;
         } else if matches!(
             name,

@@ -1,14 +1,13 @@
 //! What nodes offer, and what the testbed looks at that concerns more than one node.
 
 use lacewing_core::capability::CapabilitySet;
-use lacewing_core::engine::{Engine, ProviderEntry};
+use lacewing_core::engine::ProviderEntry;
 use lacewing_core::wire::path::ActionPath;
 
 use super::{World, reading, tell};
 use crate::history::What;
-use crate::history::mesh::Sight;
-use crate::payload;
-use crate::run::{CapabilitiesItem, Item, PoolState, ServeItem, UnserveItem};
+use crate::run::{CapabilitiesItem, PoolState, ServeItem, UnserveItem};
+use crate::{payload, survey};
 
 /// What the application of a node offers, whether or not its process runs.
 #[derive(Clone, Debug, Default)]
@@ -135,21 +134,9 @@ impl World<'_, '_, '_> {
             let peers = process.engine.peers();
             let known = peers.iter().filter_map(|peer| self.nodes.get(&peer.node).copied()).collect();
             self.history.peers_at_fresh.insert(node, known);
-            let statuses = self.statuses(node, &process.engine);
+            let statuses = self.survey.statuses(node, &process.engine.nodes());
             self.survey.mesh.statuses_at_fresh.insert(node, statuses);
         }
-    }
-
-    fn statuses(
-        &self,
-        node: usize,
-        engine: &Engine,
-    ) -> std::collections::BTreeMap<usize, lacewing_core::engine::NodeStatus> {
-        let others = engine.nodes().into_iter().filter_map(|info| {
-            let other = *self.nodes.get(&info.node)?;
-            (other != node).then_some((other, info.status))
-        });
-        others.collect()
     }
 
     /// Looks at all tables. What is left in one at every look to the end of the run is left for good.
@@ -169,33 +156,11 @@ impl World<'_, '_, '_> {
 
     /// What each living node knows at the end.
     pub(super) fn note_sights(&mut self) {
-        let mut pools: Vec<u32> = Vec::new();
-        for item in &self.run.items {
-            if let Item::Serve(item) = item {
-                pools.push(item.pool);
-            }
-        }
-        pools.sort_unstable();
-        pools.dedup();
+        let pools = survey::pools(self.run);
         for (node, host) in self.hosts.iter().enumerate() {
-            let Some(process) = &host.process else { continue };
-            let engine = &process.engine;
-            let owners = self.nodes.keys().filter_map(|id| self.survey.owner(&engine.describe(id)?));
-            let providers = pools.iter().map(|pool| {
-                let found = engine.providers(&payload::pool_action(*pool));
-                let running = found.into_iter().filter(|(_, entry)| entry.state.takes_calls());
-                let mut nodes: Vec<usize> =
-                    running.filter_map(|(id, _)| self.nodes.get(&id).copied()).collect();
-                nodes.sort_unstable();
-                (*pool, nodes)
-            });
-            let sight = Sight {
-                owners: owners.collect(),
-                routes: self.survey.routes(&engine.routes()),
-                statuses: self.statuses(node, engine),
-                providers: providers.collect(),
-            };
-            self.survey.mesh.at_end.insert(node, sight);
+            if let Some(process) = &host.process {
+                self.survey.note_sight(node, &pools, &process.engine);
+            }
         }
     }
 }

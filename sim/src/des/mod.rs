@@ -147,6 +147,9 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             second: 0,
             events_in_second: 0,
         };
+        if world.options.trace.is_some() {
+            world.survey.ears.iter().for_each(|ear| ear.lock().marks = Some(Vec::new()));
+        }
         world.schedule_run();
         world
     }
@@ -255,6 +258,17 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
         }
     }
 
+    /// What the core has marked since the last time, if anybody reads the trace.
+    fn tell_marks(&mut self, node: usize) {
+        if self.options.trace.is_none() {
+            return;
+        }
+        let marks = self.survey.ears[node].lock().marks.as_mut().map(std::mem::take).unwrap_or_default();
+        for mark in marks {
+            self.tell(node, format_args!("   {mark}"));
+        }
+    }
+
     // --- engines
 
     /// Starts a node's process, unless it runs.
@@ -309,7 +323,9 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
         self.chain.add(&[now.as_nanos(), node as u64, tag as u64, number, extent], &tail);
         tell!(self, node, "<- {tag:?} {number} {extent}");
         let Some(process) = &mut self.hosts[node].process else { return false };
-        match process.engine.handle_input(now, input) {
+        let outcome = process.engine.handle_input(now, input);
+        self.tell_marks(node);
+        match outcome {
             Ok(()) => true,
             Err(lacewing_core::Misuse::UnknownDial(_)) => false,
             Err(misuse) => {
@@ -330,6 +346,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             let outcome = process.engine.handle_timeout(now);
             self.chain.add(&[now.as_nanos(), node as u64, Tag::Timeout as u64], b"");
             tell!(self, node, "<- Timeout");
+            self.tell_marks(node);
             if let Err(misuse) = outcome {
                 self.harness_error.get_or_insert(format!("n{node}: {misuse}"));
             }
@@ -348,6 +365,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
         while let Some(output) =
             self.hosts[node].process.as_mut().and_then(|process| process.engine.poll_output())
         {
+            self.tell_marks(node);
             match output {
                 Output::Transmit { link, data } => {
                     let tail = &data[data.len().saturating_sub(16)..];
@@ -374,6 +392,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             }
             self.note_announcement(node);
         }
+        self.tell_marks(node);
         self.note_announcement(node);
         self.after_step(node);
     }

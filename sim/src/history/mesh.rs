@@ -8,8 +8,8 @@ use lacewing_core::engine::NodeStatus;
 /// See the module's text. Nodes are their numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Mesh {
-    /// The fingerprint of everything that an owner said, for each of its announcements.
-    pub announced: BTreeMap<(usize, Version), u64>,
+    /// The fingerprint of everything that an owner said, for each of its announcements; `None` where nobody looked in time.
+    pub announced: BTreeMap<(usize, Version), Option<u64>>,
     /// Every fingerprint that somebody else had for an announcement, and who had it first.
     pub known: BTreeMap<(usize, Version, u64), (Instant, usize)>,
     /// When each node first had each announcement of an owner: the owner, the announcement, the node.

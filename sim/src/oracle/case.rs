@@ -57,11 +57,6 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A time of the run as histories write it.
-    pub(super) fn at(time: Micros) -> Instant {
-        at(time)
-    }
-
     /// Whether no fault of the run has touched two nodes, or what is between them, up to this time. What a fault leaves
     /// behind may show long after its end, so a pair that was once disturbed stays so.
     pub(super) fn is_undisturbed(&self, one: usize, other: usize, until: Instant) -> bool {
@@ -187,7 +182,8 @@ impl<'a> Case<'a> {
     }
 }
 
-fn at(time: Micros) -> Instant {
+/// A time of the run as histories write it.
+pub(super) fn at(time: Micros) -> Instant {
     Instant::from_nanos(time.as_nanos())
 }
 

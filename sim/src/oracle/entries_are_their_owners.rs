@@ -14,7 +14,7 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
     for ((owner, version, fingerprint), (t, node)) in &mesh.known {
         let number = format!("announcement {} of life {}", version.sequence, version.incarnation);
         let text = match mesh.announced.get(&(*owner, *version)) {
-            Some(said) if said == fingerprint => continue,
+            Some(said) if said.is_none_or(|said| said == *fingerprint) => continue,
             Some(_) => format!("it has other entries under {number} of n{owner} than n{owner} announced"),
             None => format!("it has {number} of n{owner}, which n{owner} never made"),
         };

@@ -2,6 +2,7 @@
 
 use lacewing_core::Code;
 
+use super::case::at;
 use super::{Case, Class, Finding, Oracle};
 use crate::bounds;
 use crate::history::What;
@@ -27,8 +28,8 @@ enum Expected {
 fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
     let fresh = case.run.header.phases.fresh;
     for spec in case.calls.values() {
-        let (Some(from), Some(at)) = (spec.from, spec.at) else { continue };
-        if at < fresh || !matches!(spec.handler, Handler::Reply { .. }) {
+        let (Some(from), Some(begun)) = (spec.from, spec.at) else { continue };
+        if begun < fresh || !matches!(spec.handler, Handler::Reply { .. }) {
             continue;
         }
         let expected = expected(case, from, spec);
@@ -44,7 +45,7 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
             Expected::Error(code) => format!("op {} {text}, and should fail with {}", spec.id, code.name()),
             Expected::Answer | Expected::Either => format!("op {} {text}, and should be answered", spec.id),
         };
-        let t = outcome.map_or(Case::at(at), |seen| seen.entry.t);
+        let t = outcome.map_or(at(begun), |seen| seen.entry.t);
         findings.push(Finding { node: from, t, text });
     }
 }

@@ -1,5 +1,6 @@
 //! Where hops are what counts, every way is a shortest one.
 
+use super::case::at;
 use super::{Case, Class, Finding, Oracle};
 use crate::run::RouteMetric;
 
@@ -30,7 +31,7 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
                 }
                 Some(_) => continue,
             };
-            findings.push(Finding { node: *node, t: Case::at(case.run.header.phases.end), text });
+            findings.push(Finding { node: *node, t: at(case.run.header.phases.end), text });
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use lacewing_core::engine::NodeStatus;
 
+use super::case::at;
 use super::{Case, Class, Finding, Oracle};
 
 pub(super) const ORACLE: Oracle = Oracle {
@@ -12,7 +13,7 @@ pub(super) const ORACLE: Oracle = Oracle {
 };
 
 fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
-    let t = Case::at(case.run.header.phases.fresh);
+    let t = at(case.run.header.phases.fresh);
     for (node, statuses) in &case.history.mesh.statuses_at_fresh {
         for other in case.reachable_from(*node).filter(|other| other != node) {
             let how = match statuses.get(&other) {

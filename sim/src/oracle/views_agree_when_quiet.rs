@@ -1,5 +1,6 @@
 //! Once nothing changes, everybody knows the same: what each owner said last.
 
+use super::case::at;
 use super::{Case, Class, Finding, Oracle};
 use crate::history::mesh::Sight;
 
@@ -15,7 +16,7 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
     let sights = &case.history.mesh.at_end;
     for (node, sight) in sights {
         let mut found =
-            |text| findings.push(Finding { node: *node, t: Case::at(case.run.header.phases.end), text });
+            |text| findings.push(Finding { node: *node, t: at(case.run.header.phases.end), text });
         for other in case.reachable_from(*node).filter(|other| other != node) {
             let Some(said) = sights.get(&other).and_then(|sight| sight.owners.get(&other)) else { continue };
             match sight.owners.get(&other) {

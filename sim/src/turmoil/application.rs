@@ -3,7 +3,7 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 
-use lacewing::{Codec, Error, Kind, Node, Payload, Request, WeakNode};
+use lacewing::{Action, Codec, Error, Kind, Node, Payload, Request, WeakNode};
 use lacewing_core::Code;
 use tokio::sync::oneshot;
 
@@ -122,7 +122,7 @@ pub(super) fn serve(
     scene: &Arc<Scene>,
     host: usize,
     node: &Node,
-    action: &str,
+    action: Action,
 ) -> Result<(), lacewing::ServeError> {
     let (scene, weak) = (Arc::clone(scene), node.downgrade());
     node.serve(action, move |request| answer(Arc::clone(&scene), host, weak.clone(), request))

@@ -50,11 +50,14 @@ impl World<'_, '_> {
                 self.scene.board(slow.node).slow.push(slow.rate);
                 self.ends(index, slow.t.plus(slow.lasts))
             }
-            Item::Pause(_)
-            | Item::Misbehave(_)
-            | Item::Serve(_)
-            | Item::Unserve(_)
-            | Item::Capabilities(_) => {
+            Item::Serve(item) => self.serve(item),
+            Item::Unserve(item) => self.unserve(item),
+            Item::Capabilities(item) => self.set_capabilities(item),
+            Item::Misbehave(item) => {
+                self.misbehave(item.node, item.how, true);
+                self.ends(index, item.t.plus(item.lasts))
+            }
+            Item::Pause(_) => {
                 self.scene.give_up(format!("{item:?}, which `supports` refuses, came to be executed"));
                 false
             }
@@ -88,6 +91,7 @@ impl World<'_, '_> {
                     rates.remove(place);
                 }
             }
+            Item::Misbehave(item) => self.misbehave(item.node, item.how, false),
             Item::Call(_)
             | Item::Cancel(_)
             | Item::Reset(_)
@@ -96,7 +100,6 @@ impl World<'_, '_> {
             | Item::Serve(_)
             | Item::Unserve(_)
             | Item::Capabilities(_)
-            | Item::Misbehave(_)
             | Item::Pause(_) => {}
         }
     }
@@ -104,7 +107,7 @@ impl World<'_, '_> {
     // --- applications
 
     /// Tells a process to do something. `false`: there is none.
-    fn command(&self, node: usize, command: Command) -> bool {
+    pub(super) fn command(&self, node: usize, command: Command) -> bool {
         let board = self.scene.board(node);
         board.commands.as_ref().is_some_and(|commands| commands.send(command).is_ok())
     }

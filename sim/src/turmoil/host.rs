@@ -4,13 +4,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lacewing::{Event, Events, Node, NodeId};
+use lacewing::{Action, Event, Events, Node, NodeId};
 use lacewing_core::{Incarnation, Limits, Timing};
 use tokio::sync::mpsc;
 
-use super::application;
 use super::scene::{Board, Command, Phase, Scene, Tag};
 use super::wire::{TICK, TurmoilTransport, name};
+use super::{application, mesh};
 use crate::history::What;
 use crate::payload;
 use crate::random::derive_key;
@@ -44,6 +44,9 @@ pub(super) async fn live(scene: Arc<Scene>, host: usize) -> turmoil::Result {
     while let Some(command) = commands.recv().await {
         match command {
             Command::Call(op) => application::spawn_call(&scene, host, &node, op),
+            Command::Offer(pool) => mesh::offer_pool(&scene, host, &node, pool),
+            Command::Withdraw(pool) => mesh::unserve_pool(&scene, host, &node, pool),
+            Command::Introduce => mesh::offer_capabilities(&scene, host, &node),
             Command::Stop => break,
         }
     }
@@ -58,6 +61,7 @@ pub(super) async fn live(scene: Arc<Scene>, host: usize) -> turmoil::Result {
 
 async fn start(scene: &Arc<Scene>, host: usize) -> turmoil::Result<Node> {
     let header = &scene.run.header;
+    scene.ears[host].lock().announces = true;
     let (life, incarnation) = {
         let elapsed_ms = scene.now().as_millis();
         let mut board = scene.board(host);
@@ -79,6 +83,7 @@ async fn start(scene: &Arc<Scene>, host: usize) -> turmoil::Result<Node> {
         .seed(derive_key(header.seed, &format!("engine {host} life {life}")))
         .limits(limits)
         .timing(timing)
+        .route_metric(header.route_metric.in_core())
         .transport(TurmoilTransport { scene: Arc::clone(scene), node: host })
         .trace(hook())
         .listen(format!("{}:{PORT}", name(host)));
@@ -93,8 +98,9 @@ async fn start(scene: &Arc<Scene>, host: usize) -> turmoil::Result<Node> {
     scene.chain(host, Tag::Testbed, &[life.into(), incarnation.get()], b"start");
     scene.push(host, What::Started { life });
     for action in payload::actions_of(&scene.run, host) {
-        application::serve(scene, host, &node, &action)?;
+        application::serve(scene, host, &node, Action::new(action))?;
     }
+    mesh::offer_again(scene, host, &node);
     scene.board(host).node = Some(node.downgrade());
     Ok(node)
 }
@@ -109,7 +115,8 @@ async fn stop(scene: &Arc<Scene>, host: usize, node: &Node, mut commands: mpsc::
             () = &mut ending => return,
             command = commands.recv() => match command {
                 Some(Command::Call(op)) => application::spawn_call(scene, host, node, op),
-                Some(Command::Stop) => {}
+                // A node that has taken back what it said says no more.
+                Some(Command::Offer(_) | Command::Withdraw(_) | Command::Introduce | Command::Stop) => {}
                 // The board has the other end until the life is over.
                 None => tokio::time::sleep(Duration::from_secs(3_600)).await,
             },
@@ -138,6 +145,20 @@ fn note(scene: &Scene, host: usize, event: Event) {
         Event::PeerDown { node, reason, incarnation } => {
             let what = What::PeerDown { peer: peer_of(node), reason: format!("{reason:?}") };
             (4, incarnation.get(), Some(what))
+        }
+        Event::NodeUp { node, incarnation } => {
+            let (of, incarnation) = (peer_of(node), incarnation.get());
+            (11, incarnation, Some(What::NodeUp { of, incarnation }))
+        }
+        Event::NodeSuspect { node } => (12, 0, Some(What::NodeSuspect { of: peer_of(node) })),
+        Event::NodeRecovered { node } => (13, 0, Some(What::NodeRecovered { of: peer_of(node) })),
+        Event::NodeDown { node, incarnation, reason } => {
+            let (of, incarnation, reason) = (peer_of(node), incarnation.get(), format!("{reason:?}"));
+            (14, incarnation, Some(What::NodeDown { of, incarnation, reason }))
+        }
+        Event::NodeChanged { node } => {
+            mesh::note_known(scene, host, node);
+            (15, 0, None)
         }
         Event::LinkClosed { link, node, reason, .. } => {
             let what = What::LinkClosed { peer: node.and_then(peer_of), reason: reason.name().to_owned() };

@@ -16,6 +16,7 @@ mod application;
 mod faults;
 mod host;
 pub(crate) mod leaks;
+mod mesh;
 mod scene;
 mod wire;
 
@@ -33,7 +34,7 @@ use crate::engine::{Options, Outcome, SimEngine, Unsupported};
 use crate::history::Reading;
 use crate::quantity::Micros;
 use crate::random::Random;
-use crate::run::{Item, RouteMetric, Run};
+use crate::run::{Item, Run};
 
 /// Machines beyond which turmoil is slower than it is worth: a step costs the cube of their number.
 const NODES_MAX: usize = 16;
@@ -59,15 +60,6 @@ impl SimEngine for Turmoil {
             return refuse(format!(
                 "it has {nodes} nodes, and turmoil takes {NODES_MAX} at most; the des engine takes them"
             ));
-        }
-        let offers = |item: &&Item| {
-            matches!(item, Item::Serve(_) | Item::Unserve(_) | Item::Capabilities(_) | Item::Misbehave(_))
-        };
-        if let Some(item) = run.items.iter().find(offers) {
-            return refuse(format!("it cannot do {item:?}; the des engine can"));
-        }
-        if run.header.route_metric != RouteMetric::RoundTrip {
-            return refuse("its nodes choose routes by round trips only; the des engine can".to_owned());
         }
         if let Some(pause) = run.items.iter().find(|item| matches!(item, Item::Pause(_))) {
             let at = pause.at();
@@ -120,6 +112,7 @@ enum Act {
     FaultEnd(usize),
     StopDue { node: usize, life: u32 },
     FreshPhase,
+    Look,
 }
 
 impl<'o, 's> World<'o, 's> {
@@ -143,6 +136,7 @@ impl<'o, 's> World<'o, 's> {
             world.plan(at(spec.start), Act::Start(node));
         }
         world.plan(at(run.header.phases.fresh), Act::FreshPhase);
+        world.plan_last_looks();
         for (index, item) in run.items.iter().enumerate() {
             world.plan(at(item.at()), Act::Item(index));
         }
@@ -179,7 +173,11 @@ impl<'o, 's> World<'o, 's> {
                 Act::Item(index) => self.item(index),
                 Act::FaultEnd(index) => self.fault_ends(index),
                 Act::StopDue { node, life } => self.stop_due(node, life),
-                Act::FreshPhase => self.note_peers(),
+                Act::FreshPhase => {
+                    self.note_peers();
+                    self.note_statuses();
+                }
+                Act::Look => self.look_towards_the_end(),
             }
         }
     }
@@ -200,6 +198,7 @@ impl<'o, 's> World<'o, 's> {
         if let Err(error) = outcome {
             self.scene.give_up(format!("a machine's software failed: {error}"));
         }
+        self.look_at_mesh();
         self.pass_lines_on();
         self.restart_the_stopped();
         self.steps += 1;
@@ -254,6 +253,17 @@ impl<'o, 's> World<'o, 's> {
         readings
     }
 
+    /// What is left in a table at every look to the end of the run is left for good.
+    fn look_towards_the_end(&mut self) {
+        for node in 0..self.dark.len() {
+            let readings = self.look_at_tables(node);
+            let mut record = self.scene.record();
+            for reading in readings {
+                record.history.look(reading);
+            }
+        }
+    }
+
     fn note_peers(&mut self) {
         for node in 0..self.dark.len() {
             let living = self.scene.board(node).node.as_ref().and_then(lacewing::WeakNode::upgrade);
@@ -265,16 +275,15 @@ impl<'o, 's> World<'o, 's> {
 
     fn finish(mut self, to_the_end: bool) -> Outcome {
         let now = self.now();
-        for node in 0..self.dark.len() {
-            let readings = self.look_at_tables(node);
-            if to_the_end {
-                self.scene.record().history.at_end.extend(readings);
-            }
+        if to_the_end {
+            self.look_towards_the_end();
+            self.note_sights();
         }
         // The machines' destructors run before the record is taken, and have nothing to add to it.
         let outcome = {
             let mut record = self.scene.record();
             let mut history = std::mem::take(&mut record.history);
+            history.mesh = std::mem::take(&mut self.scene.survey().mesh);
             // Within a step the machines have their turns one after the other. What one does, another sees in a later step.
             history.entries.sort_by_key(|entry| entry.t);
             let mut tally = std::mem::take(&mut record.tally);

@@ -11,6 +11,7 @@ use lacewing_core::crypto::RustCrypto;
 use lacewing_core::{Code, Identity, Incarnation, Instant, NodeId};
 use tokio::sync::{mpsc, oneshot};
 
+use super::mesh::Offers;
 use super::wire::Wires;
 use crate::chain::Chain;
 use crate::engine::Tally;
@@ -18,6 +19,7 @@ use crate::history::{History, What};
 use crate::quantity::Micros;
 use crate::random::derive_key;
 use crate::run::{ActionKind, CallSpec, Clock, Handler, Run};
+use crate::survey::Survey;
 use crate::trace::{Ear, Marks};
 
 /// See the module's text.
@@ -32,6 +34,7 @@ pub(super) struct Scene {
     pub(super) wires: Wires,
     boards: Vec<Mutex<Board>>,
     record: Mutex<Record>,
+    survey: Mutex<Survey>,
 }
 
 /// A call without the loan of the run that [`CallSpec`] is.
@@ -78,6 +81,7 @@ pub(super) struct Board {
     pub(super) slow: Vec<u64>,
     /// Start again as soon as the shutdown is over.
     pub(super) restart_due: bool,
+    pub(super) offers: Offers,
 }
 
 /// How far a process is.
@@ -92,6 +96,12 @@ pub(super) enum Phase {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Command {
     Call(u64),
+    /// Serve this pool as the board says.
+    Offer(u32),
+    /// Serve it no more.
+    Withdraw(u32),
+    /// Say what the node can do, as the board says.
+    Introduce,
     Stop,
 }
 
@@ -124,8 +134,9 @@ impl Scene {
             Identity::from_secret(secret, Arc::new(RustCrypto))
         };
         let identities: Vec<Identity> = (0..count).map(identity).collect();
-        let nodes =
+        let nodes: BTreeMap<NodeId, usize> =
             identities.iter().enumerate().map(|(node, identity)| (identity.node_id(), node)).collect();
+        let survey = Survey::new(nodes.clone());
         Arc::new(Self {
             run: run.clone(),
             calls: run.calls().iter().map(|call| (call.id, OwnedCall::new(call))).collect(),
@@ -133,7 +144,8 @@ impl Scene {
             nodes,
             inject: inject.map(str::to_owned),
             marks: Marks::default(),
-            ears: (0..count).map(|_| Ear::default()).collect(),
+            ears: survey.ears.clone(),
+            survey: Mutex::new(survey),
             wires: Wires::default(),
             boards: (0..count).map(|_| Mutex::new(Board::new())).collect(),
             record: Mutex::new(Record {
@@ -159,6 +171,10 @@ impl Scene {
 
     pub(super) fn board(&self, node: usize) -> MutexGuard<'_, Board> {
         self.boards[node].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn survey(&self) -> MutexGuard<'_, Survey> {
+        self.survey.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn record(&self) -> MutexGuard<'_, Record> {
@@ -221,6 +237,7 @@ impl Scene {
             board.inbox = None;
             std::mem::take(&mut board.open_calls)
         };
+        self.survey().set_routes(node, &[]);
         for op in open.keys() {
             self.push(node, What::Unknown { op: *op });
         }
@@ -254,6 +271,7 @@ impl Board {
             open_calls: BTreeMap::new(),
             slow: Vec::new(),
             restart_due: false,
+            offers: Offers::default(),
         }
     }
 }

@@ -36,7 +36,7 @@ impl Story {
         }
         story = story.at(20, 3, What::Serves { pool: 0, state: Some(PoolState::Running) });
         for node in 0..4_usize {
-            story.history.mesh.announced.insert((node, version(1)), 100 + node as u64);
+            story.history.mesh.announced.insert((node, version(1)), Some(100 + node as u64));
             let statuses: Vec<usize> = (0..4).filter(|other| *other != node).collect();
             let up = || statuses.iter().map(|other| (*other, NodeStatus::Up)).collect();
             story.history.mesh.statuses_at_fresh.insert(node, up());
