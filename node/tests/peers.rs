@@ -83,7 +83,7 @@ async fn c22_nodes_that_dial_each_other_end_up_with_one_link(stage: Stage) {
     meet(&one, &other).await;
     // Both directions work, and the second link goes, wherever it had got to.
     one.serve("echo", echo).unwrap();
-    within(other.call("echo", ()).into_future()).await.unwrap();
+    within(other.call("echo", ()).to(one.node_id()).into_future()).await.unwrap();
     for node in [&one, &other] {
         until(|| node.gauges().iter().any(|gauge| gauge.name == "link.links" && gauge.value == 1)).await;
         assert_eq!(node.peers().len(), 1);

@@ -146,6 +146,17 @@ impl Engine {
         }
     }
 
+    /// Who is known to serve an action, takes calls and can be reached.
+    fn reachable_providers(&self, action: &ActionPath) -> Vec<NodeId> {
+        let providers = self.directory.providers(action.as_str()).into_iter();
+        let running = providers.filter(|provider| provider.entry.state.takes_calls());
+        let nodes = running.map(|provider| provider.node);
+        nodes
+            .filter(|node| *node == self.node_id || self.check_path(node).is_ok())
+            .take(crate::delivery::selector::CHOICES_MAX)
+            .collect()
+    }
+
     /// Whose proof this is, if it proves that its owner serves the path and takes calls.
     fn check_proof(&self, proof: &[u8], path: &ActionPath) -> Option<NodeId> {
         let proved = directory::check_proof(proof, path.as_str(), &*self.config.crypto).ok()?;
@@ -201,7 +212,11 @@ impl Engine {
 
     fn answered(&mut self, query: QueryId, outcome: Outcome) {
         let Some(action) = self.queries.remove(&query.0) else { return };
+        // What the question did not find may have been announced in the meantime.
+        let known =
+            if matches!(outcome, Outcome::Found(_)) { Vec::new() } else { self.reachable_providers(&action) };
         let outcome = match outcome {
+            Outcome::NotFound | Outcome::Incomplete if !known.is_empty() => Ok(known),
             Outcome::Found(proofs) => {
                 let nodes: Vec<NodeId> =
                     proofs.iter().filter_map(|proof| self.check_proof(proof, &action)).collect();
