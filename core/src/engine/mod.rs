@@ -204,6 +204,9 @@ impl Engine {
         let mut cx = Cx { now, trace: &mut *self.trace, counters: &mut self.counters };
         self.delivery.on_timeout(&mut cx);
         self.links.on_timeout(&mut cx);
+        // The calls of a session that has just ended fail before the end of its node is told, which may be due now too.
+        self.settle();
+        let mut cx = Cx { now, trace: &mut *self.trace, counters: &mut self.counters };
         self.membership.on_timeout(&mut cx);
         self.routing.on_timeout(&mut cx);
         self.directory.on_timeout(&mut cx);

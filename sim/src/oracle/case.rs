@@ -113,17 +113,20 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Whether a question of a node reaches everybody in a mesh that is whole: `None` where it depends on who hears it first. Whoever is
-    /// as far away as questions go, and has others behind it, cannot tell that they have been asked.
+    /// Whether a question of a node reaches everybody in a mesh that is whole: `None` where it depends on who hears it first. It goes
+    /// by the fastest ways, which may have more links than others, and whoever is as many links away as questions go, and has others
+    /// behind it, cannot tell that they have been asked.
     pub(super) fn asks_everybody(&self, node: usize) -> Option<bool> {
         let hops_max = usize::from(bounds::limits(&self.run.header).question_hops_max);
         let distances = self.graph.distances(node);
+        let nodes = distances.iter().flatten().count();
         let farthest = distances.iter().flatten().max().copied().unwrap_or(0);
+        let is_tree = self.graph.links() + 1 == self.run.header.nodes.len();
         let at_the_rim = distances.iter().enumerate().filter(|(_, distance)| **distance == Some(hops_max));
         let mut rim = at_the_rim.map(|(node, _)| self.graph.neighbours(node).count());
         if farthest > hops_max {
             Some(false)
-        } else if rim.all(|links| links == 1) {
+        } else if nodes <= hops_max || is_tree && rim.all(|links| links == 1) {
             Some(true)
         } else {
             None

@@ -40,7 +40,9 @@ impl Topology {
             Self::Ring => Some(2 * DIAMETER_MAX as u64 + 1),
             // Half way round each of two rings, and the bridge.
             Self::Islands => Some(2 * (DIAMETER_MAX as u64 - 1)),
-            Self::Full | Self::Star | Self::Tree | Self::RandomK3 | Self::RandomK4 => None,
+            // Of larger ones few have no two nodes that are too far from each other.
+            Self::RandomK3 => Some(64),
+            Self::Full | Self::Star | Self::Tree | Self::RandomK4 => None,
         }
     }
 
@@ -51,7 +53,7 @@ impl Topology {
             Self::Ring => ring(0, count),
             Self::Line => line(count),
             Self::Star => (1..count).map(|node| [0, node]).collect(),
-            Self::Tree => (1..count).map(|node| [random.index(node), node]).collect(),
+            Self::Tree => tree(count, beyond_hop_limit, random),
             Self::RandomK3 => regular(count, 3, random),
             Self::RandomK4 => regular(count, 4, random),
             Self::Islands => islands(count, random),
@@ -76,6 +78,20 @@ fn full(nodes: std::ops::Range<usize>) -> Vec<[usize; 2]> {
 
 fn line(count: usize) -> Vec<[usize; 2]> {
     (1..count).map(|node| [node - 1, node]).collect()
+}
+
+/// Each node hangs on one that came before, usually not too far down.
+fn tree(count: usize, beyond_hop_limit: bool, random: &mut Random) -> Vec<[usize; 2]> {
+    let mut depths = vec![0];
+    let mut pairs = Vec::new();
+    for node in 1..count {
+        let hangs_low = |parent: &usize| beyond_hop_limit || depths[*parent] < DIAMETER_MAX / 2;
+        let parents: Vec<usize> = (0..node).filter(hangs_low).collect();
+        let parent = *random.pick(&parents);
+        depths.push(depths[parent] + 1);
+        pairs.push([parent, node]);
+    }
+    pairs
 }
 
 /// A ring of so many nodes from the first on. Two are linked once.
@@ -123,4 +139,69 @@ fn regular(count: usize, degree: usize, random: &mut Random) -> Vec<[usize; 2]> 
     }
     pairs.retain(|[one, other]| one != other);
     pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DIAMETER_MAX, Topology};
+    use crate::random::Random;
+    use crate::run::Graph;
+    use crate::seed::Seed;
+
+    fn draw(topology: Topology, count: usize, seed: u64) -> Graph {
+        let pairs = topology.pairs(count, false, &mut Random::new(Seed(seed), "topology"));
+        let links: Vec<(usize, usize)> = pairs.iter().map(|[one, other]| (*one, *other)).collect();
+        let graph = Graph::new(count, links.iter().copied());
+        assert_eq!(graph.links(), links.len(), "{topology:?} of {count}: each link is there once");
+        graph
+    }
+
+    #[test]
+    fn everybody_is_within_reach_of_everybody() {
+        let all = [
+            Topology::Full,
+            Topology::Ring,
+            Topology::Line,
+            Topology::Star,
+            Topology::Tree,
+            Topology::RandomK3,
+            Topology::RandomK4,
+            Topology::Islands,
+        ];
+        for topology in all {
+            let most = topology.nodes_max().unwrap_or(40);
+            for count in 1..=most {
+                let diameter = draw(topology, usize::try_from(count).unwrap(), count).diameter();
+                assert!(
+                    diameter.is_some_and(|it| it <= DIAMETER_MAX),
+                    "{topology:?} of {count}: {diameter:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn random_graphs_give_each_node_as_many_links() {
+        for (topology, degree, most) in [(Topology::RandomK3, 3, 64), (Topology::RandomK4, 4, 200)] {
+            for count in [6, 10, 50, most] {
+                for seed in 0..3 {
+                    let graph = draw(topology, count, seed);
+                    let degrees = |node| graph.neighbours(node).count();
+                    assert!((0..count).all(|node| degrees(node) == degree), "{topology:?} of {count}");
+                }
+            }
+            // An odd number of ends cannot all be matched.
+            let odd = draw(topology, 9, 1);
+            let missing: usize = (0..9).map(|node| degree - odd.neighbours(node).count()).sum();
+            assert_eq!(missing, 9 * degree % 2, "{topology:?}");
+        }
+    }
+
+    #[test]
+    fn islands_hang_together_by_one_link() {
+        let graph = draw(Topology::Islands, 9, 3);
+        let over =
+            (0..4).flat_map(|node| graph.neighbours(node).filter(|other| *other >= 4).collect::<Vec<_>>());
+        assert_eq!(over.count(), 1);
+    }
 }

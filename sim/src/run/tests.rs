@@ -64,10 +64,38 @@ fn an_unknown_kind_is_refused_with_those_that_exist() {
 
 #[test]
 fn another_version_of_the_format_is_refused_before_its_fields_are_looked_at() {
-    let text = r#"{"format":2,"new":true}"#;
+    let text = r#"{"format":3,"new":true}"#;
     let error = Run::parse("a.jsonl", text).unwrap_err().to_string();
-    assert_eq!(error, "a.jsonl:1: format version 2: this program knows 1");
+    assert_eq!(error, "a.jsonl:1: format version 3: this program knows 1 to 2");
     assert!(Run::parse("a.jsonl", "").unwrap_err().to_string().contains("header"));
+}
+
+#[test]
+fn a_run_of_the_first_version_of_the_format_still_reads() {
+    assert!(HEADER.starts_with(r#"{"format":1,"#));
+    let item =
+        r#"{"do":"call","t":"1s","id":1,"from":0,"to":1,"size":9,"timeout":"1s","handler":{"kind":"never"}}"#;
+    let run = Run::parse("a.jsonl", &format!("{HEADER}\n{item}")).unwrap();
+    assert_eq!(run.header.route_metric, crate::run::RouteMetric::RoundTrip);
+    // And is written again as what it was.
+    assert_eq!(Run::parse("b.jsonl", &run.to_text()).unwrap(), run);
+}
+
+#[test]
+fn calls_to_pools_and_tags_are_checked() {
+    let call = |size: u64, pool: u32, handler: &str| {
+        format!(
+            r#"{{"do":"call","t":"1s","id":1,"from":0,"action":{{"pool":{pool}}},"size":{size},"timeout":"1s","handler":{handler}}}"#
+        )
+    };
+    let never = r#"{"kind":"never"}"#;
+    assert!(Run::parse("a.jsonl", &format!("{HEADER}\n{}", call(12, 3, never))).is_ok());
+    assert!(error(&call(11, 3, never)).contains("12 bytes at least"));
+    assert!(error(&call(12, 5_000, never)).contains("pools 0 to 999"));
+    let nested = r#"{"kind":"call","id":2,"to":1,"size":9,"timeout":"1s","handler":{"kind":"never"}}"#;
+    assert!(error(&call(12, 3, nested)).contains("does not call on"));
+    assert!(error(r#"{"do":"capabilities","t":"1s","node":0,"tags":[""]}"#).contains("tag"));
+    assert!(error(r#"{"do":"serve","t":"1s","node":9,"pool":0}"#).contains("there is no node 9"));
 }
 
 #[test]
