@@ -107,6 +107,8 @@ pub(super) struct Neighbour {
     pub(super) reassembly: Option<Reassembly>,
     /// Whether views have been compared since the link is there.
     pub(super) compared: bool,
+    /// Whether it has said that it had something, and did not send it when it was asked.
+    pub(super) owes: bool,
     /// Whether it has broken the rules and is being closed.
     pub(super) cut: bool,
 }
@@ -128,6 +130,7 @@ impl Neighbour {
             serve_at: Instant::NEVER,
             reassembly: None,
             compared: false,
+            owes: false,
             cut: false,
         }
     }

@@ -332,6 +332,9 @@ impl Directory {
 
     fn accept(&mut self, cx: &mut Cx<'_>, link: LinkId, announced: Announced, changes: Changes) {
         let Announced { node, head, age_s, hops, solicited, .. } = announced;
+        let named =
+            |directory: &Self| directory.view.get(&node).is_some_and(|owner| owner.record().is_some());
+        let was_named = named(self);
         let before = self.view.get(&node).map(|owner| owner.head.incarnation);
         let life = head.incarnation;
         let new_life = before != Some(life);
@@ -351,7 +354,7 @@ impl Directory {
         if new_life || !keys.is_empty() {
             self.changed.insert(node);
         }
-        if new_life && self.view.get(&node).is_some_and(|owner| owner.record().is_some()) {
+        if named(self) && (new_life || !was_named) {
             cx.mark("directory.learned");
             self.out.push_back(Out::Learned { node, incarnation: life });
         }

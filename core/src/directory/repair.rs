@@ -77,6 +77,7 @@ impl Directory {
             let Some(neighbour) = self.neighbours.get_mut(&link) else { continue };
             if neighbour.asked.as_ref().is_some_and(|asked| asked.until <= cx.now) {
                 cx.count("directory.request_unanswered");
+                neighbour.owes = true;
                 self.release_wants(link);
             }
             self.serve(cx, link);
@@ -286,13 +287,17 @@ impl Directory {
         }
     }
 
-    /// Puts an owner on the list of those to ask for, unless it is on one already.
+    /// Puts an owner on the list of those to ask for, unless it is on another one already. Being on the list of a neighbour
+    /// that owes something does not count: it may claim to have anything.
     pub(super) fn want(&mut self, link: LinkId, node: NodeId, version: Version) {
         let limits = &self.config.limits;
         let no_room = self.view.get(&node).is_none() && self.view.len() > limits.directory_owners_max;
+        let taken = self.wanted.get(&node).is_some_and(|(on, _)| {
+            *on == link || self.neighbours.get(on).is_some_and(|neighbour| !neighbour.owes)
+        });
+        let many = self.wanted.len() >= limits.directory_owners_max;
         let Some(neighbour) = self.neighbours.get_mut(&link) else { return };
-        let full = neighbour.wants.len() >= WANTS_MAX || self.wanted.len() >= limits.directory_owners_max;
-        if no_room || full || self.wanted.contains_key(&node) {
+        if no_room || taken || many || neighbour.wants.len() >= WANTS_MAX {
             return;
         }
         self.wanted.insert(node, (link, version));
@@ -352,6 +357,7 @@ impl Directory {
     fn answer_ended(&mut self, cx: &mut Cx<'_>, link: LinkId, hash: [u8; 32]) {
         let Some(neighbour) = self.neighbours.get_mut(&link) else { return };
         let Some(asked) = neighbour.asked.take() else { return };
+        neighbour.owes = !asked.nodes.is_empty();
         for node in &asked.nodes {
             if self.wanted.get(node).is_some_and(|(on, _)| *on == link) {
                 self.wanted.remove(node);

@@ -9,7 +9,7 @@ use crate::config::Limits;
 use crate::directory::tests::{Mesh, provider, ring};
 use crate::identity::NodeId;
 use crate::link::LinkId;
-use crate::wire::body::directory::DirectoryDigest;
+use crate::wire::body::directory::{DirectoryDigest, OwnerVersion, Version};
 use crate::wire::frame::FrameType;
 
 const HONEST: LinkId = LinkId(2);
@@ -205,4 +205,31 @@ fn a_silent_neighbour_is_not_waited_for_for_ever() {
     let unanswered: u64 = mesh.nodes.iter().map(|node| node.count("directory.request_unanswered")).sum();
     assert!(unanswered > 0);
     assert!(mesh.nodes.iter().all(|node| node.gauge("directory.wanted") == 0));
+}
+
+#[test]
+fn a_neighbour_that_claims_what_it_does_not_send_keeps_nobody_from_getting_it_elsewhere() {
+    let (mut node, liar) = between_flooder_and_friend();
+    let owner = Author::new(10).providers(&["a"]);
+    let id = owner.head.node(&crate::crypto::RustCrypto);
+    let (from, to) = (NodeId::from_bytes([0; 32]), NodeId::from_bytes([0xff; 32]));
+    let claim = |sequence: u64| {
+        let version = Version { sequence, ..owner.head.version() };
+        let owners = Vec::from([OwnerVersion { node: id, version }]);
+        encoded_digest(&DirectoryDigest::Versions { from, to, answer: true, owners })
+    };
+    let end = encoded_digest(&DirectoryDigest::View { hash: [7; 32], ends_answer: true });
+    node.frame(liar, FrameType::DirectoryDigest, claim(1_000));
+    assert_eq!(sent(&node.settle()).len(), 1, "the liar is asked");
+    node.frame(HONEST, FrameType::DirectoryDigest, claim(1));
+    assert_eq!(sent(&node.settle()), [], "one is asked at a time");
+    node.frame(liar, FrameType::DirectoryDigest, end);
+    node.frame(liar, FrameType::DirectoryDigest, claim(1_000));
+    assert_eq!(sent(&node.settle()).len(), 1, "the liar is asked again");
+    node.frame(HONEST, FrameType::DirectoryDigest, claim(1));
+    let outs = node.settle();
+    let frames = sent(&outs);
+    assert!(matches!(frames[..], [(HONEST, FrameType::DirectoryRequest, _)]), "{frames:?}");
+    owner.tell(&mut node, HONEST);
+    assert_eq!(node.directory.providers("a").len(), 1);
 }
