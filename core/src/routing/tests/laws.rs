@@ -15,6 +15,12 @@ enum Step {
         b: usize,
         latency_ms: u64,
     },
+    /// Another link takes the place of one, on one side first.
+    Replace {
+        nth: usize,
+        later_ms: u64,
+        up_first: bool,
+    },
     Restart {
         node: usize,
     },
@@ -39,6 +45,8 @@ enum Step {
 fn step(nodes: usize) -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0..nodes, 0..nodes, 1..40_u64).prop_map(|(a, b, latency_ms)| Step::Toggle { a, b, latency_ms }),
+        3 => (0..64_usize, 0..30_u64, any::<bool>())
+            .prop_map(|(nth, later_ms, up_first)| Step::Replace { nth, later_ms, up_first }),
         1 => (0..nodes).prop_map(|node| Step::Restart { node }),
         1 => (0..nodes).prop_map(|node| Step::Isolate { node }),
         2 => (0..nodes, 0..nodes).prop_map(|(from, to)| Step::Send { from, to }),
@@ -52,6 +60,15 @@ fn apply(mesh: &mut Mesh, lives: &mut u64, step: &Step) {
         Step::Toggle { a, b, .. } if a == b => {}
         Step::Toggle { a, b, .. } if mesh.joined(a, b) => mesh.cut(a, b),
         Step::Toggle { a, b, latency_ms } => mesh.join(a, b, Duration::from_millis(latency_ms)),
+        Step::Replace { nth, later_ms, up_first } => {
+            let count = mesh.wires.len().max(1);
+            let Some((a, b)) = mesh.wires.keys().nth(nth % count).copied() else { return };
+            let (first, second) = if nth % 2 == 0 { (a, b) } else { (b, a) };
+            let old = mesh.replace(a, b);
+            mesh.change_over(first, second, old, up_first);
+            mesh.run(Duration::from_millis(later_ms));
+            mesh.change_over(second, first, old, up_first);
+        }
         Step::Restart { node } => {
             *lives += 1;
             mesh.restart(node, *lives);

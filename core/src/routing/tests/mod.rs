@@ -250,6 +250,25 @@ impl Mesh {
         }
     }
 
+    /// Puts another link between two nodes, and gives the old one: neither side uses the new one yet.
+    fn replace(&mut self, a: usize, b: usize) -> Wire {
+        let edge = (a.min(b), a.max(b));
+        let old = self.wires[&edge];
+        self.links_made += 2;
+        let links = [LinkId(self.links_made - 1), LinkId(self.links_made)];
+        self.wires.insert(edge, Wire { links, ..old });
+        old
+    }
+
+    /// `node` changes over to the new link to `peer`.
+    fn change_over(&mut self, node: usize, peer: usize, old: Wire, up_first: bool) {
+        let up = In::LinkUp { link: self.link(node, peer), peer: id(peer) };
+        let down = In::LinkDown { link: old.links[usize::from(node > peer)] };
+        for input in if up_first { [up, down] } else { [down, up] } {
+            self.tell(node, input);
+        }
+    }
+
     fn isolate(&mut self, node: usize) {
         let edges: Vec<_> = self.wires.keys().filter(|(a, b)| *a == node || *b == node).copied().collect();
         for (a, b) in edges {

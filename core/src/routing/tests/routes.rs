@@ -156,15 +156,11 @@ fn a_link_that_takes_the_place_of_another_keeps_the_routes() {
     let mut mesh = Mesh::of(6, &line(6));
     let said = |mesh: &Mesh| mesh.nodes.iter().map(|node| node.heard.news.len()).sum::<usize>();
     let news = said(&mesh);
-    let old = mesh.wires[&(2, 3)];
-    let links = [LinkId(901), LinkId(902)];
-    mesh.wires.insert((2, 3), Wire { links, ..old });
+    let old = mesh.replace(2, 3);
     // One side changes over before the other.
-    mesh.tell(2, In::LinkUp { link: links[0], peer: id(3) });
-    mesh.tell(2, In::LinkDown { link: old.links[0] });
+    mesh.change_over(2, 3, old, true);
     mesh.run(Duration::from_millis(100));
-    mesh.tell(3, In::LinkUp { link: links[1], peer: id(2) });
-    mesh.tell(3, In::LinkDown { link: old.links[1] });
+    mesh.change_over(3, 2, old, true);
     mesh.settle();
     mesh.assert_shortest();
     assert_eq!(said(&mesh), news, "nobody has noticed");
