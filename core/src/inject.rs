@@ -65,6 +65,7 @@ pub const BUGS: &[Bug] = &[
         machine: "membership",
         what: "an address that failed twice is never dialled again",
     },
+    Bug { name: "pause-unheeded", machine: "delivery", what: "a paused action takes calls all the same" },
     Bug { name: "request-leak", machine: "delivery", what: "answered requests stay in the link's table" },
     Bug {
         name: "request-sent-twice",
@@ -105,6 +106,11 @@ pub const BUGS: &[Bug] = &[
         name: "node-down-unsaid",
         machine: "membership",
         what: "nobody is told that a node of the mesh is gone",
+    },
+    Bug {
+        name: "relayed-in-clear",
+        machine: "link",
+        what: "one in eight records that relays carry is not sealed",
     },
     Bug {
         name: "replay-window-off",

@@ -103,7 +103,7 @@ impl Delivery {
     /// The action, if it takes calls.
     pub(super) fn action(&self, cx: &mut Cx<'_>, action: &str) -> Option<Result<Arc<ActionPath>, Error>> {
         let served = self.actions.get(action)?;
-        Some(if served.takes_calls {
+        Some(if served.takes_calls || injected!(cx, "pause-unheeded") {
             Ok(served.path.clone())
         } else {
             cx.mark("delivery.refused_while_paused");

@@ -40,6 +40,11 @@ impl Framing {
         }
     }
 
+    /// For the bug that is put in on purpose: not the same records each time that something is sent again.
+    fn is_one_in_eight(self) -> bool {
+        matches!(self, Self::Numbered { number, .. } if number.is_multiple_of(8))
+    }
+
     fn seal(self, session: &mut Session, buffer: &mut BytesMut) -> Result<(), RecordError> {
         match self {
             Self::Stream => session.sealer.seal(buffer, 0),
@@ -326,7 +331,11 @@ impl Connected {
         if rekey {
             frame(buffer, FrameType::Rekey, 0, |_| {});
         }
-        framing.seal(&mut self.session, buffer).map_err(RecordError::close_reason)?;
+        if framing.is_one_in_eight() && injected!(cx, "relayed-in-clear") {
+            buffer.put_bytes(0, TAG_LEN);
+        } else {
+            framing.seal(&mut self.session, buffer).map_err(RecordError::close_reason)?;
+        }
         if rekey {
             cx.mark("link.rekeyed");
             self.session.sealer.rekey();

@@ -45,14 +45,18 @@ pub(super) fn main(options: &ProveArgs) -> Result<Exit, Problem> {
     }
     let blind: Vec<&str> =
         oracle::ALL.iter().map(|oracle| oracle.name).filter(|name| !eyes.contains_key(*name)).collect();
+    let mut all_see = true;
     if options.bug.is_none() {
-        println!(
-            "oracles that noticed none: {}",
-            if blind.is_empty() { "none".to_owned() } else { blind.join(", ") }
-        );
+        all_see = blind.is_empty();
+        println!("oracles that noticed none: {}", if all_see { "none".to_owned() } else { blind.join(", ") });
     }
-    println!("{}", if missed == 0 { "verdict: ok".to_owned() } else { format!("verdict: {missed} missed") });
-    Ok(if missed == 0 { Exit::Ok } else { Exit::Safety })
+    let verdict = match (missed, all_see) {
+        (0, true) => "ok".to_owned(),
+        (0, false) => "some oracles saw no bug".to_owned(),
+        _ => format!("{missed} missed"),
+    };
+    println!("verdict: {verdict}");
+    Ok(if missed == 0 && all_see { Exit::Ok } else { Exit::Safety })
 }
 
 /// The first seed in which the bug shows, plans in turn. A seed that fails without the bug proves nothing.

@@ -345,6 +345,7 @@ pub const BUNDLED: &[(&str, &str)] = &[
     ("calls", include_str!("../../scenarios/calls.toml")),
     ("churn", include_str!("../../scenarios/churn.toml")),
     ("crashes", include_str!("../../scenarios/crashes.toml")),
+    ("deaths", include_str!("../../scenarios/deaths.toml")),
     ("hops", include_str!("../../scenarios/hops.toml")),
     ("islands", include_str!("../../scenarios/islands.toml")),
     ("liars", include_str!("../../scenarios/liars.toml")),
