@@ -25,8 +25,10 @@ pub(crate) struct Survey {
 impl Survey {
     pub(crate) fn new(numbers: BTreeMap<NodeId, usize>) -> Self {
         let count = numbers.len();
+        let mut members: Vec<NodeId> = numbers.keys().copied().collect();
+        members.sort_unstable_by_key(|id| numbers[id]);
         Self {
-            ears: (0..count).map(|_| Ear::default()).collect(),
+            ears: (0..count).map(|own| Ear::of(own, &members)).collect(),
             mesh: Mesh::default(),
             numbers,
             next_hops: vec![vec![None; count]; count],

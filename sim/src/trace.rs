@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
-use lacewing_core::Trace;
+use lacewing_core::crypto::{CryptoProvider as _, RustCrypto};
 use lacewing_core::wire::body::directory::DirectoryDelta;
 use lacewing_core::wire::body::discovery::{QuestionId, WhoHas, WhoHasAnswer};
+use lacewing_core::wire::body::routing::{ROUTES_ENTRIES_MAX, RouteEntry, RoutedHead, Routes};
 use lacewing_core::wire::frame::FrameType;
+use lacewing_core::{NodeId, Trace};
 
 use crate::history::mesh::Version;
 use crate::payload;
@@ -57,9 +59,18 @@ pub(crate) struct Heard {
     relayed: u64,
     /// One that it relayed a while ago.
     kept: Option<Bytes>,
+    /// Its own number, and the ids of all nodes of the run.
+    own: usize,
+    members: Vec<NodeId>,
 }
 
 impl Ear {
+    /// That of the node with this number among the members.
+    pub(crate) fn of(own: usize, members: &[NodeId]) -> Self {
+        let heard = Heard { own, members: members.to_vec(), ..Heard::default() };
+        Self(Arc::new(Mutex::new(heard)))
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Heard> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -79,6 +90,11 @@ impl Heard {
     /// Whether this is one of the payloads that a relay treats badly: every third.
     fn is_third(&self) -> bool {
         self.relayed.is_multiple_of(3)
+    }
+
+    /// The same, but in no order: what is sent again and again, in step with something else, is not hit each time.
+    fn is_some_third(&self) -> bool {
+        (self.relayed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32).is_multiple_of(3)
     }
 
     fn relays(&mut self, body: &[u8]) {
@@ -103,6 +119,8 @@ impl Heard {
             self.pass_on(body)
         } else if frame == FrameType::DirectoryDelta.name() {
             self.announce(body)
+        } else if frame == FrameType::Routes.name() {
+            self.offer_ways(body)
         } else {
             if frame == FrameType::WhoHas.name() {
                 let id = WhoHas::decode(&body).map(|question| question.id);
@@ -121,17 +139,54 @@ impl Heard {
         if delta.hops == 1 {
             let (incarnation, sequence) = (delta.head.incarnation.get(), delta.head.sequence);
             self.signed.push(Version { incarnation, sequence });
-        } else if self.is(Misbehaviour::ForgesAnnouncements) {
-            // A later number than its owner gave it.
-            delta.head.sequence += 1;
-            let mut forged = BytesMut::new();
-            delta.encode(&mut forged);
-            return forged.freeze();
+            return body;
         }
-        body
+        let (number, goodbye) =
+            (self.is(Misbehaviour::ForgesAnnouncements), self.is(Misbehaviour::ForgesGoodbyes));
+        if !number && !goodbye {
+            return body;
+        }
+        // A later number than its owner gave it.
+        delta.head.sequence += 1;
+        if goodbye {
+            (delta.head.entries, delta.head.root) = (0, RustCrypto.sha256(&[]));
+            (delta.full, delta.part) = (true, (0, 1));
+            delta.entries.clear();
+            delta.removed.clear();
+        }
+        let mut forged = BytesMut::new();
+        delta.encode(&mut forged);
+        forged.freeze()
+    }
+
+    /// What it tells a neighbour of the ways that it has.
+    fn offer_ways(&self, body: Bytes) -> Bytes {
+        if !self.is(Misbehaviour::RetractsWays) {
+            return body;
+        }
+        let Ok(mut routes) = Routes::decode(&body) else { return body };
+        let own = self.members.get(self.own);
+        routes.entries.retain(|entry| Some(&entry.destination) == own);
+        let others = self.members.iter().filter(|member| Some(*member) != own);
+        routes.entries.extend(others.map(|member| RouteEntry { destination: *member, offer: None }));
+        routes.entries.truncate(ROUTES_ENTRIES_MAX);
+        let mut changed = BytesMut::new();
+        routes.encode(&mut changed);
+        changed.freeze()
     }
 
     fn pass_on(&mut self, body: Bytes) -> Bytes {
+        if self.is(Misbehaviour::ForgesSenders)
+            && self.is_some_third()
+            && let Ok(mut head) = RoutedHead::decode(&body)
+            && let Some(another) = self.another_than(&head)
+        {
+            head.source = another;
+            let mut forged = BytesMut::with_capacity(body.len());
+            head.encode(&mut forged);
+            forged.extend_from_slice(&body[RoutedHead::LEN..]);
+            return forged.freeze();
+        }
         if self.is(Misbehaviour::ChangesRelayed) && self.is_third() {
             let mut changed = BytesMut::from(&body[..]);
             if let Some(last) = changed.last_mut() {
@@ -148,6 +203,15 @@ impl Heard {
             8 => self.kept.clone().unwrap_or(body),
             _ => body,
         }
+    }
+}
+
+impl Heard {
+    /// Some member that has nothing to do with this payload.
+    fn another_than(&self, head: &RoutedHead) -> Option<NodeId> {
+        let own = self.members.get(self.own);
+        let concerned = |id: &NodeId| *id == head.source || *id == head.destination || Some(id) == own;
+        self.members.iter().copied().find(|id| !concerned(id))
     }
 }
 

@@ -15,7 +15,10 @@ impl World<'_, '_, '_> {
     pub(super) fn begin_call(&mut self, node: usize, op: u64, parent: Option<RequestId>) {
         let (now, seed) = (self.now, self.run.header.seed);
         let Some(spec) = self.calls.get(&op).copied() else { return };
-        let target = spec.to.map_or(Target::Any, |to| Target::Node(self.hosts[to].identity.node_id()));
+        let target = match spec.to {
+            Some(to) => Target::Node(self.hosts[to].identity.node_id()),
+            None => Target::Select(spec.select.in_core()),
+        };
         // Nobody is there to call while the process is away.
         let Some(process) = &mut self.hosts[node].process else { return };
         self.history.push(now, node, What::Invoke { op });

@@ -4,7 +4,7 @@ use super::CallPlan;
 use crate::payload::KEYED_MIN;
 use crate::quantity::{Micros, Range};
 use crate::random::Random;
-use crate::run::{ActionKind, CallItem, CancelItem, Handler, Header, Item};
+use crate::run::{ActionKind, CallItem, CancelItem, Handler, Header, Item, Selection};
 
 /// Deepest chain of handlers that call on, as in A -> B -> A -> B -> A.
 const NESTING_MAX: u64 = 4;
@@ -60,7 +60,7 @@ fn call(
     let timeout = plan.timeout.draw(random).min(longest(header, t));
     let to = if plan.own.draw(random) { from } else { other(plan, header, from, random) };
     let to = if plan.anybody.draw(random) { None } else { Some(to) };
-    let id = ids.next();
+    let (id, select) = (ids.next(), Selection::default());
     let action = if plan.unknown.draw(random) { ActionKind::Unknown } else { ActionKind::Served };
     let size = size(plan, random);
     let provider = to.unwrap_or_else(|| usize::try_from(id % nodes as u64).unwrap_or(0));
@@ -68,11 +68,11 @@ fn call(
         let to = to.filter(|_| random.below(4) == 0);
         let (action, size) = (pool(pools, random), size.max(KEYED_MIN));
         let handler = plain_handler(plan, random);
-        items.push(Item::Call(CallItem { t, id, from, to, action, size, timeout, handler }));
+        items.push(Item::Call(CallItem { t, id, from, to, action, select, size, timeout, handler }));
         return cancel_perhaps(plan, (t, id), timeout, random, items);
     }
     let handler = handler(plan, (from, provider), timeout, ids, random);
-    items.push(Item::Call(CallItem { t, id, from, to, action, size, timeout, handler }));
+    items.push(Item::Call(CallItem { t, id, from, to, action, select, size, timeout, handler }));
     cancel_perhaps(plan, (t, id), timeout, random, items);
 }
 
@@ -186,7 +186,8 @@ pub(super) fn fresh(
         let id = ids.next();
         let handler = Handler::Reply { after: Micros::ZERO, size: 1 + random.below(2_000) };
         let size = KEYED_MIN + random.below(2_000);
-        Item::Call(CallItem { t: header.phases.fresh, id, from, to, action, size, timeout, handler })
+        let (t, select) = (header.phases.fresh, Selection::default());
+        Item::Call(CallItem { t, id, from, to, action, select, size, timeout, handler })
     };
     calls.into_iter().map(&mut call).collect()
 }

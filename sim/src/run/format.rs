@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{ActionKind, Direction, Handler, Header, Item, Run};
+use super::{ActionKind, Direction, Handler, Header, Item, Run, Selection};
 use crate::payload::KEYED_MIN;
 use crate::quantity::Micros;
 
@@ -154,6 +154,9 @@ fn check_item(header: &Header, item: &Item, ids: &mut BTreeSet<u64>) -> Result<(
             check_call(ids, call.id, call.size, call.timeout)?;
             if let ActionKind::Pool(pool) = call.action {
                 check_pool_call(pool, call.size, &call.handler)?;
+            }
+            if call.to.is_some() && call.select != Selection::default() {
+                return Err("a call to somebody in particular has nothing to select".to_owned());
             }
             check_handler(nodes, &call.handler, ids, 0)
         }

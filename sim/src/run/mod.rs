@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use format::{FORMAT_VERSION, RunError, WIRE_VERSION};
 pub use graph::Graph;
-pub use offers::{CapabilitiesItem, PoolState, ServeItem, UnserveItem};
+pub use offers::{CapabilitiesItem, PoolState, Selection, ServeItem, UnserveItem};
 pub use overrides::{LimitOverrides, TimingOverrides};
 
 use crate::quantity::Micros;
@@ -183,6 +183,9 @@ pub struct CallItem {
     /// Whether the action exists anywhere.
     #[serde(default, skip_serializing_if = "is_served")]
     pub action: ActionKind,
+    /// How one is chosen of those that may be called, where nobody in particular is.
+    #[serde(default, skip_serializing_if = "is_local_first")]
+    pub select: Selection,
     /// Bytes of the argument.
     pub size: u64,
     /// How long the caller waits.
@@ -207,6 +210,11 @@ pub enum ActionKind {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_served(kind: &ActionKind) -> bool {
     *kind == ActionKind::Served
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_local_first(selection: &Selection) -> bool {
+    *selection == Selection::LocalFirst
 }
 
 /// What the handler of a call does.
@@ -401,12 +409,25 @@ pub enum Misbehaviour {
     ChangesRelayed,
     /// It changes what it passes on of others' announcements.
     ForgesAnnouncements,
+    /// It passes on others' announcements as if they had taken back everything, which is how a node says that it leaves.
+    ForgesGoodbyes,
+    /// It tells its neighbours that it has no way to anybody else, as if all others were gone.
+    RetractsWays,
+    /// It passes on every third payload that it relays as if it came from another member.
+    ForgesSenders,
 }
 
 impl Misbehaviour {
     /// Every way.
-    pub const ALL: [Self; 4] =
-        [Self::LosesRelayed, Self::RepeatsRelayed, Self::ChangesRelayed, Self::ForgesAnnouncements];
+    pub const ALL: [Self; 7] = [
+        Self::LosesRelayed,
+        Self::RepeatsRelayed,
+        Self::ChangesRelayed,
+        Self::ForgesAnnouncements,
+        Self::ForgesGoodbyes,
+        Self::RetractsWays,
+        Self::ForgesSenders,
+    ];
 }
 
 impl Item {
@@ -424,7 +445,7 @@ impl Item {
         ("pause", "a node does nothing for a while"),
         (
             "misbehave",
-            "a member loses, repeats or changes what it relays, or forges what others announce, for a while",
+            "a member loses, repeats or changes what it relays, forges what others announce or who sent what, or denies ways, for a while",
         ),
     ];
 
@@ -496,6 +517,8 @@ pub struct CallSpec<'a> {
     pub to: Option<usize>,
     /// Whether the action exists.
     pub action: ActionKind,
+    /// How one is chosen of those that may be called.
+    pub select: Selection,
     /// Bytes of the argument.
     pub size: u64,
     /// How long the caller waits.
@@ -526,8 +549,8 @@ impl Run {
         for item in &self.items {
             let Item::Call(call) = item else { continue };
             let (id, from, to, action) = (call.id, Some(call.from), call.to, call.action);
-            let (size, timeout, at) = (call.size, call.timeout, Some(call.t));
-            calls.push(CallSpec { id, from, to, action, size, timeout, handler: &call.handler, at });
+            let (select, size, timeout, at) = (call.select, call.size, call.timeout, Some(call.t));
+            calls.push(CallSpec { id, from, to, action, select, size, timeout, handler: &call.handler, at });
             let provider = calls.last().and_then(|call| call.provider(self.header.nodes.len()));
             let (mut handler, mut caller) = (&call.handler, provider);
             while let Handler::Call { id, to, size, timeout, handler: inner } = handler {
@@ -537,6 +560,7 @@ impl Run {
                     from,
                     to: Some(*to),
                     action,
+                    select: Selection::default(),
                     size: *size,
                     timeout: *timeout,
                     handler: inner,

@@ -1,5 +1,6 @@
 //! What nodes offer, as it changes during a run.
 
+use lacewing_core::delivery::selector::Selector;
 use lacewing_core::engine::ProviderState;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,30 @@ fn is_running(state: &PoolState) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_idle(load: &u32) -> bool {
     *load == 0
+}
+
+/// How a caller chooses among those that serve an action.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selection {
+    /// Itself, or the nearest, in turn where several are equally near.
+    #[default]
+    LocalFirst,
+    /// Each in turn.
+    RoundRobin,
+    /// The one with the least to do.
+    LeastLoaded,
+}
+
+impl Selection {
+    /// The core's word for it.
+    pub fn in_core(self) -> Selector {
+        match self {
+            Self::LocalFirst => Selector::LocalFirst,
+            Self::RoundRobin => Selector::RoundRobin,
+            Self::LeastLoaded => Selector::LeastLoaded,
+        }
+    }
 }
 
 /// A node serves the action of a pool no more.

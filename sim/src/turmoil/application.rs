@@ -37,9 +37,10 @@ async fn call(scene: Arc<Scene>, host: usize, node: WeakNode, op: u64) -> Result
     // The simulation's time is whole milliseconds: a deadline between two of them is kept at the earlier one.
     let timeout_ms = spec.timeout.0 / 1_000;
     order = order.timeout(std::time::Duration::from_millis(timeout_ms));
-    if let Some(to) = spec.to {
-        order = order.to(scene.identities[to].node_id());
-    }
+    order = match spec.to {
+        Some(to) => order.to(scene.identities[to].node_id()),
+        None => order.select(spec.select.in_core()),
+    };
     drop(node);
     let mut future = Box::pin(order.into_future());
     let outcome = tokio::select! {

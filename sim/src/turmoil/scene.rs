@@ -18,7 +18,7 @@ use crate::engine::Tally;
 use crate::history::{History, What};
 use crate::quantity::Micros;
 use crate::random::derive_key;
-use crate::run::{ActionKind, CallSpec, Clock, Handler, Run};
+use crate::run::{ActionKind, CallSpec, Clock, Handler, Run, Selection};
 use crate::survey::Survey;
 use crate::trace::{Ear, Marks};
 
@@ -42,6 +42,7 @@ struct OwnedCall {
     from: Option<usize>,
     to: Option<usize>,
     action: ActionKind,
+    select: Selection,
     size: u64,
     timeout: Micros,
     handler: Handler,
@@ -278,8 +279,8 @@ impl Board {
 
 impl OwnedCall {
     fn new(call: &CallSpec<'_>) -> Self {
-        let CallSpec { from, to, action, size, timeout, handler, at, .. } = *call;
-        Self { from, to, action, size, timeout, handler: handler.clone(), at }
+        let CallSpec { from, to, action, select, size, timeout, handler, at, .. } = *call;
+        Self { from, to, action, select, size, timeout, handler: handler.clone(), at }
     }
 
     fn spec(&self, id: u64) -> CallSpec<'_> {
@@ -288,6 +289,7 @@ impl OwnedCall {
             from: self.from,
             to: self.to,
             action: self.action,
+            select: self.select,
             size: self.size,
             timeout: self.timeout,
             handler: &self.handler,
