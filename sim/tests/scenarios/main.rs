@@ -1,0 +1,10 @@
+//! Conformance scenarios, by their numbers: each is one run and what must be seen of it, on every engine that can execute it.
+//! `FIDELITY.md` has the table of which engine can.
+
+mod calls;
+mod engines;
+mod links;
+mod membership;
+mod mesh;
+mod providers;
+mod stage;
