@@ -5,7 +5,7 @@
 //! runs in production therefore also runs, bit for bit reproducible, in a simulated network.
 //!
 //! Reading order, which is also the order of dependence: [`time`], [`code`], [`crypto`], [`identity`],
-//! [`machine`], [`wire`], [`capability`], [`predicate`],
+//! [`machine`], [`wire`], [`token`], [`capability`], [`predicate`],
 //! [`session`], [`link`], [`membership`], [`delivery`], [`engine`].
 #![no_std]
 #![forbid(unsafe_code)]
@@ -35,6 +35,7 @@ pub mod routing;
 mod sequence_map;
 pub mod session;
 pub mod time;
+pub mod token;
 pub mod wire;
 
 pub use address::Address;

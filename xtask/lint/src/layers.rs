@@ -18,7 +18,7 @@ pub const LAYERS: [&[&str]; 11] = [
     &["crypto", "address"],
     &["identity", "machine"],
     &["wire"],
-    &["capability"],
+    &["capability", "token"],
     &["predicate"],
     &["config"],
     &["session"],
