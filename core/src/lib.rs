@@ -6,7 +6,7 @@
 //!
 //! Reading order, which is also the order of dependence: [`time`], [`code`], [`crypto`], [`identity`],
 //! [`machine`], [`wire`], [`token`], [`capability`], [`predicate`],
-//! [`session`], [`link`], [`membership`], [`delivery`], [`engine`].
+//! [`access`], [`session`], [`link`], [`membership`], [`delivery`], [`engine`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod access;
 pub mod address;
 pub mod capability;
 pub mod code;

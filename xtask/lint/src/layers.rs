@@ -19,7 +19,7 @@ pub const LAYERS: [&[&str]; 11] = [
     &["identity", "machine"],
     &["wire"],
     &["capability", "token"],
-    &["predicate"],
+    &["access", "predicate"],
     &["config"],
     &["session"],
     &["link", "membership", "routing", "directory", "discovery", "delivery"],

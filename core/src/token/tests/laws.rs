@@ -50,7 +50,7 @@ proptest! {
         let grant = grant.unwrap();
         for (_, terms) in token.links() {
             prop_assert!(grant.rights.is_within(terms.rights));
-            prop_assert!(!grant.pattern.matches(&path).is_some() || terms.pattern.matches(&path).is_some());
+            prop_assert!(grant.pattern.matches(&path).is_none() || terms.pattern.matches(&path).is_some());
             prop_assert!(terms.from_unix_ms <= grant.from_unix_ms && grant.until_unix_ms <= terms.until_unix_ms);
         }
         prop_assert_eq!(Token::decode(&encoded(&token)), Ok(token.clone()));
