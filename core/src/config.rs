@@ -162,6 +162,9 @@ pub struct Limits {
     pub pending_calls_per_link_max: usize,
     /// Requests from one peer that wait for an answer. At the limit the peer's call fails with `ResourceExhausted`.
     pub pending_requests_per_link_max: usize,
+    /// Bytes of calls that wait until there is a session to their node, or until it is known who serves their action; of all
+    /// nodes together. At the limit `call` is refused with `Backpressure`; a single call always has room.
+    pub waiting_bytes_max: usize,
     /// Bytes queued towards one peer. At the limit `call` is refused with `Backpressure`.
     pub queued_bytes_per_link_max: usize,
     /// Bytes of half-received messages, for each link. At the limit the message fails with `ResourceExhausted`.
@@ -234,6 +237,7 @@ impl Default for Limits {
             message_bytes_max: 16 * 1024 * 1024,
             pending_calls_per_link_max: 16_384,
             pending_requests_per_link_max: 16_384,
+            waiting_bytes_max: 64 * 1024 * 1024,
             queued_bytes_per_link_max: 64 * 1024 * 1024,
             reassembly_bytes_per_link_max: 64 * 1024 * 1024,
             link_window_bytes: 4 * 1024 * 1024,

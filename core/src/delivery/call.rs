@@ -37,6 +37,8 @@ pub(super) struct PendingCall {
     reply: Option<Reassembly>,
     /// What to send, for a call that has not been sent, or that goes elsewhere if this node does not serve the action.
     pub(super) held: Option<Payload>,
+    /// Bytes of it that are counted as waiting.
+    pub(super) waits: usize,
     /// Who else serves the action, best first.
     pub(super) others: VecDeque<NodeId>,
 }
@@ -52,6 +54,7 @@ impl PendingCall {
             is_bulk: false,
             reply: None,
             held: None,
+            waits: 0,
             others: VecDeque::new(),
         }
     }
@@ -61,6 +64,7 @@ impl PendingCall {
         self.sequence = None;
         self.reply = None;
         self.is_bulk = false;
+        self.waits = 0;
     }
 
     /// Whether a handler may have seen it.
@@ -298,6 +302,7 @@ impl Delivery {
 
     /// Takes a call off the books of where it went.
     pub(super) fn leave_route(&mut self, cx: &mut Cx<'_>, call: &PendingCall) {
+        self.waiting_bytes -= call.waits;
         match call.route {
             Route::Local(_) => self.local_calls -= 1,
             Route::Link(link, _) => {

@@ -29,6 +29,7 @@ impl Delivery {
             cx.count("delivery.backpressure");
             return Err(Error::new(Code::Backpressure, "too many calls wait for a session to this node"));
         }
+        self.check_waiting_room(cx, payload.data.len())?;
         let op = self.next_op();
         let mut call = PendingCall::new(action, deadline, Route::Waiting(*first));
         call.held = Some(payload);
@@ -42,9 +43,34 @@ impl Delivery {
         self.config.limits.pending_calls_per_link_max
     }
 
+    /// Whether another call of so many bytes may wait.
+    fn check_waiting_room(&self, cx: &mut Cx<'_>, bytes: usize) -> Result<(), Error> {
+        let limit = self.config.limits.waiting_bytes_max;
+        if self.waiting_bytes == 0 || self.waiting_bytes + bytes <= limit {
+            return Ok(());
+        }
+        cx.count("delivery.backpressure");
+        let text = alloc::format!(
+            "calls of {} bytes wait for a session or for their action to be found, the limit is {limit}",
+            self.waiting_bytes
+        );
+        Err(Error::new(Code::Backpressure, text))
+    }
+
+    /// From now on the payload of a call counts as waiting, until the call has its outcome or leaves.
+    fn count_waiting(&mut self, op: OpId) {
+        if let Some(call) = self.calls.get_mut(op.0)
+            && call.waits == 0
+        {
+            call.waits = call.held.as_ref().map_or(0, |payload| payload.data.len());
+            self.waiting_bytes += call.waits;
+        }
+    }
+
     /// Lets a call wait for a session.
     fn wait_for(&mut self, cx: &mut Cx<'_>, op: OpId, node: NodeId) {
         cx.mark("delivery.waits_for_a_path");
+        self.count_waiting(op);
         self.waiting.entry(node).or_default().push_back(op.0);
         self.out.push_back(Out::OpenTunnel { node });
     }
@@ -60,7 +86,7 @@ impl Delivery {
     fn send_to(&mut self, cx: &mut Cx<'_>, op: OpId, node: NodeId) {
         let Some(call) = self.calls.get(op.0) else { return };
         let Some(payload) = call.held.clone() else { return };
-        let (action, deadline) = (call.action.clone(), call.deadline);
+        let (action, deadline, waits) = (call.action.clone(), call.deadline, call.waits > 0);
         if node == self.own.node {
             return self.send_home(cx, op, &action, payload, deadline);
         }
@@ -68,6 +94,9 @@ impl Delivery {
             if self.waiting.get(&node).is_some_and(|queue| queue.len() >= self.waiting_max()) {
                 let text = "too many calls wait for a session to this node";
                 return self.complete(cx, op, Err(Error::new(Code::Backpressure, text)));
+            }
+            if !waits && let Err(error) = self.check_waiting_room(cx, payload.data.len()) {
+                return self.complete(cx, op, Err(error));
             }
             self.set_route(op, Route::Waiting(node));
             return self.wait_for(cx, op, node);
@@ -110,8 +139,10 @@ impl Delivery {
     }
 
     fn set_route(&mut self, op: OpId, route: Route) {
-        if let Some(call) = self.calls.get_mut(op.0) {
-            call.route = route;
+        let Some(call) = self.calls.get_mut(op.0) else { return };
+        call.route = route;
+        if matches!(route, Route::Local(_) | Route::Link(..)) {
+            self.waiting_bytes -= core::mem::take(&mut call.waits);
         }
     }
 
@@ -190,11 +221,13 @@ impl Delivery {
             let text = over_limit("the payload", payload.data.len(), self.config.limits.message_bytes_max);
             return Err(Error::new(Code::TooLarge, text));
         }
+        self.check_waiting_room(cx, payload.data.len())?;
         cx.mark("delivery.seeks");
         let op = self.next_op();
         let mut call = PendingCall::new(action.clone(), deadline, Route::Seeking);
         call.held = Some(payload);
         self.add_call(op, call);
+        self.count_waiting(op);
         let ops = self.seeking.entry(action.clone()).or_default();
         ops.push_back(op.0);
         if ops.len() == 1 {

@@ -163,6 +163,8 @@ pub(crate) struct Delivery {
     local_calls: usize,
     /// Calls that wait for a session to a node that is no neighbour, oldest first.
     waiting: BTreeMap<NodeId, VecDeque<u64>>,
+    /// Bytes of the calls that wait for that, or until it is known who serves their action.
+    waiting_bytes: usize,
     /// Calls that wait until it is known who serves their action.
     seeking: BTreeMap<Arc<ActionPath>, VecDeque<u64>>,
     last_op: u64,
@@ -233,6 +235,7 @@ impl Delivery {
             call_deadlines: Deadlines::default(),
             local_calls: 0,
             waiting: BTreeMap::new(),
+            waiting_bytes: 0,
             seeking: BTreeMap::new(),
             last_op: 0,
             selection: SelectionState::default(),
@@ -309,6 +312,9 @@ impl Delivery {
         self.selection.gauges(|name, value, cap| gauge(name, value, cap, false));
         let waiting = self.waiting.values().map(VecDeque::len).max().unwrap_or(0);
         gauge("delivery.calls_waiting_for_a_path", waiting, pending_max, true);
+        // A single call always has room.
+        let waiting_max = limits.waiting_bytes_max.max(limits.message_bytes_max);
+        gauge("delivery.waiting_bytes", self.waiting_bytes, waiting_max, true);
         let seeking = self.seeking.values().map(VecDeque::len).sum();
         gauge("delivery.calls_seeking", seeking, pending_max, true);
         gauge("delivery.calls", self.calls.len(), (links + self.waiting.len() + 2) * pending_max, true);
