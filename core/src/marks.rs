@@ -118,6 +118,7 @@ pub const MARKS: &[&str] = &[
     "link.suspect",
     "link.transport_full",
     "link.tunnel_ack_is_old_news",
+    "link.tunnel_began_again",
     "link.tunnel_closed_with_its_node",
     "link.tunnel_greeting_repeated",
     "link.tunnel_is_gone",

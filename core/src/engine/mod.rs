@@ -362,11 +362,25 @@ impl Engine {
 
     // --- the end
 
-    /// Stops once nothing is open, every queue is empty, and nobody has to be told anything.
+    /// Stops once nothing is open, everything that was said has left or arrived, and nobody has to be told anything. Tunnels
+    /// end first: links carry their last words.
     fn finish_when_drained(&mut self) {
-        if self.lifecycle == Lifecycle::Draining && self.delivery.is_idle() && self.links.is_drained() {
+        if self.is_drained() {
+            self.end_tunnels();
+        }
+        if self.is_drained() {
             self.finish();
         }
+    }
+
+    fn is_drained(&self) -> bool {
+        self.lifecycle == Lifecycle::Draining && self.delivery.is_idle() && self.links.is_drained()
+    }
+
+    fn end_tunnels(&mut self) {
+        self.tell_links(link::In::EndTunnels);
+        self.settle();
+        self.flush();
     }
 
     /// The time to drain is over: what is open fails, and is told so.
@@ -378,11 +392,12 @@ impl Engine {
     }
 
     fn finish(&mut self) {
+        self.end_tunnels();
         self.tell_routing(routing::In::Leave);
         self.flush();
         self.tell_membership(membership::In::CloseAll);
         self.settle();
-        // A tunnel whose handshake is not over is known to links alone.
+        // A link whose handshake is not over may be known to links alone.
         for link in self.links.ids() {
             self.tell_links(link::In::Close { link, reason: CloseReason::Graceful, stale: None });
         }

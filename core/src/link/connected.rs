@@ -11,8 +11,9 @@ use crate::config::{Config, Timing};
 use crate::crypto::TAG_LEN;
 use crate::identity::SignedIncarnation;
 use crate::machine::{Cx, injected};
-use crate::session::{ProvenPeer, RecordError, Session};
+use crate::session::{ProvenPeer, RecordError, Session, WireLimits};
 use crate::time::Instant;
+use crate::wire::body::routing::RoutedHead;
 use crate::wire::body::{Credit, Goodbye, Stale, TUNNEL_HEADER_LEN};
 use crate::wire::frame::{FrameHeader, FrameType, HEADER_LEN, RECORD_LEN_MAX, split_frame};
 use crate::wire::framing::PREFIX_LEN;
@@ -22,6 +23,12 @@ use core::time::Duration;
 const TRAILER_LEN: usize = HEADER_LEN + TAG_LEN;
 /// Longest record that relays carry.
 const RELAYED_LEN_MAX: usize = super::tunnel::PLAINTEXT_LEN_MAX + TAG_LEN;
+/// The ROUTED frame around it fits the smallest record that a link may have: whatever the path, no relay has to drop it for its
+/// size.
+const _: () = assert!(
+    HEADER_LEN + RoutedHead::LEN + TUNNEL_HEADER_LEN + RELAYED_LEN_MAX + TRAILER_LEN
+        <= *WireLimits::RECORD_BYTES.start() as usize
+);
 
 /// How a record is put on its carrier.
 #[derive(Clone, Copy, Debug)]
@@ -98,14 +105,15 @@ impl Connected {
         now: Instant,
     ) -> Self {
         let limits = &session.agreed.peer_limits;
+        let record_len_max = RECORD_LEN_MAX.min(limits.record_bytes_max as usize);
         let window = super::wire_limits(&config.limits).window_bytes.into();
         Self {
             peer,
             message_bytes_max: config.limits.message_bytes_max.min(limits.message_bytes_max as usize),
-            outbox: Outbox::new(limits.window_bytes, &config.limits),
+            outbox: Outbox::new(limits.window_bytes, record_len_max - TRAILER_LEN, &config.limits),
             goodbye_heard: None,
             stalled_since: None,
-            record_len_max: RECORD_LEN_MAX.min(limits.record_bytes_max as usize),
+            record_len_max,
             session,
             receive_window: window,
             ungranted: 0,

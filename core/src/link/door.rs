@@ -39,6 +39,8 @@ pub(crate) enum In {
     Close { link: LinkId, reason: CloseReason, stale: Option<SignedIncarnation> },
     /// Close this tunnel once everything that was sent on it has arrived.
     Finish { link: LinkId },
+    /// The node stops: close every tunnel, while there are still links to carry its last words.
+    EndTunnels,
     /// Introduce ourselves with this incarnation from now on.
     Reincarnate { incarnation: Incarnation },
     /// Send a frame of another machine.

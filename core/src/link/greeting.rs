@@ -10,6 +10,7 @@ use super::connected::Connected;
 use super::outbox::frame;
 use crate::address::Address;
 use crate::code::CloseReason;
+use crate::identity::NodeId;
 use crate::machine::Cx;
 use crate::session::{
     AwaitFinish, AwaitRequest, AwaitResponse, HandshakeConfig, Initiator, RecordError, Responder,
@@ -37,17 +38,26 @@ pub(super) enum Greeting {
 pub(super) enum Side<'a> {
     /// We dialled this address.
     Dialled(&'a Address),
-    /// We opened a tunnel.
-    Opened,
-    /// The other side began.
-    Accepted,
+    /// We opened a tunnel to this node.
+    Opened(NodeId),
+    /// The other side began; on a tunnel it says that it is this node.
+    Accepted(Option<NodeId>),
 }
 
 impl<'a> Side<'a> {
     fn dialled(self) -> Option<&'a Address> {
         match self {
             Self::Dialled(addr) => Some(addr),
-            Self::Opened | Self::Accepted => None,
+            Self::Opened(_) | Self::Accepted(_) => None,
+        }
+    }
+
+    /// Who the other side must be, where that is known before it proves anything.
+    fn expected(self) -> Option<NodeId> {
+        match self {
+            Self::Dialled(_) => None,
+            Self::Opened(node) => Some(node),
+            Self::Accepted(node) => node,
         }
     }
 }
@@ -123,8 +133,13 @@ fn prove(
     record: BytesMut,
 ) -> Result<Step, CloseReason> {
     // The side that accepted signs before the session is consumed, and sends only if the peer's proof holds.
-    let proof = matches!(side, Side::Accepted).then(|| unproven.proof(&shared.identity, shared.incarnation));
+    let proof =
+        matches!(side, Side::Accepted(_)).then(|| unproven.proof(&shared.identity, shared.incarnation));
     let (mut session, peer, rest) = unproven.prove(record).map_err(SessionError::close_reason)?;
+    if side.expected().is_some_and(|node| node != peer.node_id) {
+        cx.count("link.tunnel_to_somebody_else");
+        return Err(CloseReason::IdentityRejected);
+    }
     let has_our_key = peer.public_key == shared.identity.public_key();
     // Another life with the same key is no self but a copy, with which membership deals.
     let is_self = has_our_key && peer.incarnation.incarnation == shared.incarnation.incarnation;

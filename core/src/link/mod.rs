@@ -164,9 +164,9 @@ impl Link {
 
     fn side(&self) -> Side<'_> {
         match &self.carrier {
-            Carrier::Stream(stream) => stream.dialled.as_ref().map_or(Side::Accepted, Side::Dialled),
-            Carrier::Tunnel(tunnel) if tunnel.opened_by_us => Side::Opened,
-            Carrier::Tunnel(_) => Side::Accepted,
+            Carrier::Stream(stream) => stream.dialled.as_ref().map_or(Side::Accepted(None), Side::Dialled),
+            Carrier::Tunnel(tunnel) if tunnel.opened_by_us => Side::Opened(tunnel.peer),
+            Carrier::Tunnel(tunnel) => Side::Accepted(Some(tunnel.peer)),
         }
     }
 
@@ -251,11 +251,14 @@ impl Links {
         self.table.keys().copied().collect()
     }
 
-    /// Whether every message has left its queue.
+    /// Whether every message has left its queue; what went into tunnels must have arrived, because relays may lose it.
     pub(crate) fn is_drained(&self) -> bool {
-        self.table.values().all(|link| match &link.phase {
-            Phase::Greeting(_) => true,
-            Phase::Connected(connected) => connected.outbox.is_drained(),
+        self.table.values().all(|link| match (&link.phase, &link.carrier) {
+            (Phase::Greeting(_), _) => true,
+            (Phase::Connected(connected), Carrier::Stream(_)) => connected.outbox.is_drained(),
+            (Phase::Connected(connected), Carrier::Tunnel(tunnel)) => {
+                connected.outbox.is_drained() && tunnel.sending.has_arrived()
+            }
         })
     }
 
@@ -452,10 +455,6 @@ impl Links {
                 let message_bytes_max = connected.message_bytes_max;
                 match &mut state.carrier {
                     Carrier::Stream(stream) => stream.deframer.set_length_max(RECORD_LEN_MAX),
-                    Carrier::Tunnel(tunnel) if tunnel.peer != peer.node_id => {
-                        cx.count("link.tunnel_to_somebody_else");
-                        return Err(CloseReason::IdentityRejected);
-                    }
                     Carrier::Tunnel(tunnel) => {
                         tunnel.sending.begin(cx.now, self.shared.config.timing.down_after);
                     }
@@ -707,6 +706,7 @@ impl Machine for Links {
             }
             In::Close { link, reason, stale } => self.close(cx, link, reason, stale),
             In::Finish { link } => self.finish(cx, link),
+            In::EndTunnels => self.end_tunnels(cx),
             In::Reincarnate { incarnation } => {
                 self.shared.incarnation = self.shared.identity.sign_incarnation(incarnation);
             }

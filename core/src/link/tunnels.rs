@@ -23,6 +23,10 @@ use crate::wire::frame::HANDSHAKE_LEN_MAX;
 const QUIET_AFTER: Duration = Duration::from_secs(60);
 /// A tunnel that the peer is said not to know must answer within this time.
 const RESET_PATIENCE: Duration = Duration::from_secs(1);
+/// How often a handshake begins again that somebody has spoiled, before the tunnel is given up.
+const RESTARTS_MAX: u32 = 5;
+/// The pause before it begins again for the second time; it doubles with each time. The first time there is none.
+const RESTART_PAUSE: Duration = Duration::from_millis(250);
 /// Unfinished handshakes that one node may begin.
 const HANDSHAKES_PER_NODE_MAX: usize = 4;
 
@@ -59,6 +63,16 @@ pub(super) fn next_due(tunnel: &Tunnel, phase: &Phase, opened_at: Instant, timin
     }
 }
 
+/// Whether such a payload of a tunnel that is not known is answered with a RESET: where only who takes the tunnel for known
+/// sends one. The first greeting of a tunnel has its own answer.
+fn may_be_reset(kind: TunnelKind, from_opener: bool) -> bool {
+    match kind {
+        TunnelKind::Record | TunnelKind::Ack => true,
+        TunnelKind::Greeting => from_opener,
+        TunnelKind::Reset | TunnelKind::Probe | TunnelKind::ProbeAnswer => false,
+    }
+}
+
 impl Links {
     /// Opens a session to a node that is no neighbour, unless one of ours is there or on its way.
     pub(super) fn open_tunnel(&mut self, cx: &mut Cx<'_>, peer: NodeId) {
@@ -72,13 +86,43 @@ impl Links {
             return self.out.push_back(Out::TunnelClosed { link, peer, proved: false, reason });
         }
         cx.mark("link.tunnel_opened");
+        self.begin_tunnel(cx, peer, 0);
+    }
+
+    /// Begins a handshake, under a number that nobody has seen: after a pause, where others before it were spoiled.
+    fn begin_tunnel(&mut self, cx: &mut Cx<'_>, peer: NodeId, restarts: u32) {
         let mut rng = self.shared.handshake_rng();
         let id = rng.next_u64();
         let (greeting, first) = Greeting::initiate(&self.shared.relayed_handshake, rng);
         let link = self.add_tunnel(cx, (peer, true, id), greeting);
-        if let Some(data) = first {
-            self.say(cx, link, data);
+        let Some(first) = first else { return };
+        if let Some(Link { carrier: Carrier::Tunnel(tunnel), .. }) = self.table.get_mut(&link) {
+            tunnel.restarts = restarts;
+            if restarts > 1 {
+                tunnel.greet_later(cx.now + RESTART_PAUSE * (1 << (restarts - 2)), first);
+                return self.reschedule(link, cx.now);
+            }
         }
+        self.say(cx, link, first);
+    }
+
+    /// A handshake of ours came to nothing. Until the peer has proved who it is, anybody who has seen the tunnel's number may
+    /// be the reason: it begins again under another number. `false` if it has done so too often.
+    fn begin_again(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: CloseReason) -> bool {
+        let Some(Link { carrier: Carrier::Tunnel(tunnel), phase: Phase::Greeting(_), .. }) =
+            self.table.get(&link)
+        else {
+            return false;
+        };
+        // The one reason that only the peer itself can give.
+        if !tunnel.opened_by_us || tunnel.restarts >= RESTARTS_MAX || reason == CloseReason::Untrusted {
+            return false;
+        }
+        cx.count("link.tunnel_began_again");
+        let (peer, restarts) = (tunnel.peer, tunnel.restarts + 1);
+        self.forget(link, reason, false);
+        self.begin_tunnel(cx, peer, restarts);
+        true
     }
 
     /// The tunnels to a node: all, whether or not they are open yet, or those to a life older than this.
@@ -228,7 +272,7 @@ impl Links {
                     None => return,
                 }
             }
-            (None, TunnelKind::Record | TunnelKind::Ack) => {
+            (None, kind) if may_be_reset(kind, header.from_opener) => {
                 cx.mark("link.tunnel_unknown");
                 let reset = TunnelHeader {
                     kind: TunnelKind::Reset,
@@ -254,11 +298,14 @@ impl Links {
             }
             TunnelKind::Probe | TunnelKind::ProbeAnswer => Ok(()),
         };
-        if let Err(reason) = result {
-            return self.close(cx, link, reason, None);
+        match result {
+            Err(reason) if self.begin_again(cx, link, reason) => {}
+            Err(reason) => self.close(cx, link, reason, None),
+            Ok(()) => {
+                self.dirty.insert(link);
+                self.reschedule(link, cx.now);
+            }
         }
-        self.dirty.insert(link);
-        self.reschedule(link, cx.now);
     }
 
     fn tunnel_greeting(
@@ -383,15 +430,29 @@ impl Links {
 
     /// Somebody says that the other end knows of no such tunnel. Only its own silence proves it.
     fn tunnel_reset(&mut self, cx: &mut Cx<'_>, link: LinkId) {
-        let Some(Link { carrier: Carrier::Tunnel(tunnel), phase: Phase::Connected(_), .. }) =
-            self.table.get_mut(&link)
-        else {
+        let Some(Link { carrier: Carrier::Tunnel(tunnel), phase, .. }) = self.table.get_mut(&link) else {
             return;
         };
         cx.mark("link.tunnel_reset_heard");
-        if tunnel.reset_at.is_none() {
-            tunnel.reset_at = Some(cx.now);
-            self.acknowledge(cx, link, true);
+        match phase {
+            // It may have taken a message of somebody else for ours. Where this cannot begin again, it may still go on.
+            Phase::Greeting(_) if tunnel.greetings.has_heard() => {
+                self.begin_again(cx, link, CloseReason::ConnectionClosed);
+            }
+            Phase::Connected(_) if tunnel.reset_at.is_none() => {
+                tunnel.reset_at = Some(cx.now);
+                self.acknowledge(cx, link, true);
+            }
+            Phase::Greeting(_) | Phase::Connected(_) => {}
+        }
+    }
+
+    /// Closes every tunnel, and tells each peer what has arrived.
+    pub(super) fn end_tunnels(&mut self, cx: &mut Cx<'_>) {
+        let tunnels: Vec<LinkId> = self.tunnels.values().copied().collect();
+        for link in tunnels {
+            self.acknowledge(cx, link, false);
+            self.close(cx, link, CloseReason::Graceful, None);
         }
     }
 

@@ -481,6 +481,7 @@ impl Membership {
         }
         if link.is_tunnel() {
             self.out.push_back(Out::Unprefer { node, link });
+            self.prefer_other_tunnel(node);
         }
         self.advance_retirement(link);
     }
@@ -677,9 +678,7 @@ impl Machine for Membership {
             In::TunnelProved { link, peer, message_bytes_max } => {
                 self.tunnel_proved(cx, link, peer, message_bytes_max);
             }
-            In::TunnelClosed { link } => {
-                self.links.remove(&link);
-            }
+            In::TunnelClosed { link } => self.tunnel_closed(link),
             In::Quiet { link } => self.retire_tunnel(link),
             In::Reachable { node, signed } => self.nodes.reachable(cx, node, signed, &mut self.out),
             In::Unreachable { node } => self.nodes.unreachable(cx, node, &mut self.out),

@@ -34,9 +34,7 @@ impl Membership {
         self.links.insert(link, entry);
         self.end_older_life(cx, node, link, peer.incarnation);
         self.out.push_back(Out::Bind { link, node, incarnation, message_bytes_max });
-        // A link that ends takes no new calls any more.
-        let link_of = self.neighbours.get(&node).and_then(|neighbour| self.links.get(&neighbour.link));
-        if !link_of.is_some_and(LinkEntry::is_usable) {
+        if !self.has_usable_link(node) {
             cx.mark("membership.tunnel_preferred");
             self.out.push_back(Out::Prefer { node, link });
         }
@@ -44,6 +42,12 @@ impl Membership {
         if self.leaving {
             self.say_goodbye(link, CloseReason::Graceful);
         }
+    }
+
+    /// Whether new calls to a node take a link. One that ends takes none any more.
+    fn has_usable_link(&self, node: NodeId) -> bool {
+        let link_of = self.neighbours.get(&node).and_then(|neighbour| self.links.get(&neighbour.link));
+        link_of.is_some_and(LinkEntry::is_usable)
     }
 
     /// The usable tunnels to a node, oldest first.
@@ -58,6 +62,20 @@ impl Membership {
     pub(super) fn prefer_tunnel(&mut self, node: NodeId) {
         if let Some(link) = self.tunnels_to(node).pop() {
             self.out.push_back(Out::Prefer { node, link });
+        }
+    }
+
+    /// A tunnel to a node takes no new calls any more: they take an older one, if one is there.
+    pub(super) fn prefer_other_tunnel(&mut self, node: NodeId) {
+        if !self.has_usable_link(node) {
+            self.prefer_tunnel(node);
+        }
+    }
+
+    /// A tunnel is over.
+    pub(super) fn tunnel_closed(&mut self, link: LinkId) {
+        if let Some(node) = self.links.remove(&link).and_then(|entry| entry.node()) {
+            self.prefer_other_tunnel(node);
         }
     }
 
@@ -78,6 +96,7 @@ impl Membership {
         let until = Instant::NEVER;
         entry.retirement = Some(Retirement::new(until, true));
         self.out.push_back(Out::Unprefer { node, link });
+        self.prefer_other_tunnel(node);
         self.out.push_back(Out::Retire { link });
         self.advance_retirement(link);
     }

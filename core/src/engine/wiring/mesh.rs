@@ -26,8 +26,7 @@ pub(super) fn class_of(kind: TunnelKind) -> Class {
         TunnelKind::Greeting => Class::Greeting,
         TunnelKind::Record => Class::Data,
         TunnelKind::Ack | TunnelKind::Reset => Class::Control,
-        TunnelKind::Probe => Class::Probe,
-        TunnelKind::ProbeAnswer => Class::ProbeAnswer,
+        TunnelKind::Probe | TunnelKind::ProbeAnswer => Class::Probe,
     }
 }
 

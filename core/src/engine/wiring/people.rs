@@ -35,6 +35,8 @@ impl Engine {
                 let peer = Caller { node, incarnation };
                 self.tell_delivery(delivery::In::Bind { link, peer, message_bytes_max });
             }
+            // A tunnel that has ended as well; membership will hear of that in its turn.
+            membership::Out::Prefer { link, .. } if link.is_tunnel() && !self.links.contains(link) => {}
             membership::Out::Prefer { node, link } => {
                 self.neighbour_link(node, Some(link).filter(|link| !link.is_tunnel()));
                 self.tell_delivery(delivery::In::Prefer { node, link });
@@ -69,9 +71,9 @@ impl Engine {
                     self.tell_routing(routing::In::SendVia { link, destination: node, class, payload });
                 }
             }
-            membership::Out::AnswerProbe { link, node, payload } => {
-                let class = routing::Class::ProbeAnswer;
-                self.tell_routing(routing::In::SendVia { link, destination: node, class, payload });
+            membership::Out::AnswerProbe { node, payload } => {
+                let class = routing::Class::Probe;
+                self.tell_routing(routing::In::Send { destination: node, class, payload });
             }
             membership::Out::DialFailed { addr, reason, retry_at } => {
                 self.event(Event::DialFailed { addr, reason, retry_at });

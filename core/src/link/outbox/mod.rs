@@ -161,10 +161,16 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(window: u32, limits: &Limits) -> Self {
+    /// An outbox of a link whose records have room for `frames_len_max` bytes of frames.
+    pub(super) fn new(window: u32, frames_len_max: usize, limits: &Limits) -> Self {
+        let routed_len_max = frames_len_max.saturating_sub(HEADER_LEN);
         Self {
             lanes: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
-            relayed: Relayed::new(limits.relayed_flow_bytes_max, limits.relayed_link_bytes_max),
+            relayed: Relayed::new(
+                routed_len_max,
+                limits.relayed_flow_bytes_max,
+                limits.relayed_link_bytes_max,
+            ),
             announced: VecDeque::new(),
             announced_bytes: 0,
             announced_bytes_max: limits.announced_link_bytes_max,
@@ -355,14 +361,7 @@ impl Outbox {
         if self.deficits[RELAYED] == 0 {
             self.deficits[RELAYED] = QUANTUM;
         }
-        let is_fresh = to.record.len() == to.begin;
-        let Some(body) = self.relayed.pop(to.room().saturating_sub(HEADER_LEN)) else {
-            if is_fresh {
-                // It fits no record of this peer.
-                let _ = self.relayed.pop(usize::MAX);
-            }
-            return Turn::Full;
-        };
+        let Some(body) = self.relayed.pop(to.room().saturating_sub(HEADER_LEN)) else { return Turn::Full };
         frame(to.record, FrameType::Routed, 0, |out| out.put_slice(&body));
         self.deficits[RELAYED] = self.deficits[RELAYED].saturating_sub(body.len());
         if self.deficits[RELAYED] == 0 {

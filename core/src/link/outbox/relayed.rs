@@ -14,7 +14,7 @@ pub(super) type Flow = (NodeId, NodeId);
 /// Why a frame was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drop {
-    /// The flow has used up its budget.
+    /// The flow has used up its budget, or the frame is larger than a record of this link.
     Budget,
     /// All flows together have.
     QueueFull,
@@ -27,6 +27,7 @@ pub(super) struct Relayed {
     /// Flows with frames, in the order of their turns.
     turns: VecDeque<Flow>,
     bytes: usize,
+    frame_len_max: usize,
     flow_bytes_max: usize,
     bytes_max: usize,
 }
@@ -39,8 +40,10 @@ struct Queue {
 }
 
 impl Relayed {
-    pub(super) fn new(flow_bytes_max: usize, bytes_max: usize) -> Self {
-        Self { flows: BTreeMap::new(), turns: VecDeque::new(), bytes: 0, flow_bytes_max, bytes_max }
+    /// A queue for frames of at most `frame_len_max` bytes: a larger one would never leave.
+    pub(super) fn new(frame_len_max: usize, flow_bytes_max: usize, bytes_max: usize) -> Self {
+        let (flows, turns) = (BTreeMap::new(), VecDeque::new());
+        Self { flows, turns, bytes: 0, frame_len_max, flow_bytes_max, bytes_max }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -53,7 +56,7 @@ impl Relayed {
 
     pub(super) fn push(&mut self, flow: Flow, frame: Bytes) -> Result<(), Drop> {
         let queued = self.flows.get(&flow).map_or(0, |queue| queue.bytes);
-        if queued + frame.len() > self.flow_bytes_max {
+        if frame.len() > self.frame_len_max || queued + frame.len() > self.flow_bytes_max {
             return Err(Drop::Budget);
         }
         if self.bytes + frame.len() > self.bytes_max {

@@ -44,6 +44,8 @@ pub(super) struct Tunnel {
     pub(super) reset_at: Option<Instant>,
     /// It closes once everything that was sent has arrived.
     pub(super) finishes: bool,
+    /// How often a handshake to open it was begun before, and spoiled.
+    pub(super) restarts: u32,
 }
 
 impl Tunnel {
@@ -58,6 +60,7 @@ impl Tunnel {
             active_at: now,
             reset_at: None,
             finishes: false,
+            restarts: 0,
         }
     }
 
@@ -80,6 +83,12 @@ impl Tunnel {
         self.greetings.again_at = now + RETRY_MIN;
         self.greetings.tries = 0;
         self.greetings.sent[self.greetings.last_batch..].to_vec()
+    }
+
+    /// Like [`greet`](Self::greet), but the messages leave only then.
+    pub(super) fn greet_later(&mut self, at: Instant, messages: BytesMut) {
+        self.greet(at, messages);
+        self.greetings.again_at = at;
     }
 
     /// Something authentic arrived.
@@ -121,6 +130,11 @@ impl Greetings {
             }
             core::cmp::Ordering::Greater => Heard::TooEarly,
         }
+    }
+
+    /// Whether the peer, or somebody in its name, has answered.
+    pub(super) fn has_heard(&self) -> bool {
+        self.heard > 0
     }
 
     /// What was said last, to be said again; not more often than it may be.
