@@ -5,8 +5,8 @@
 //! runs in production therefore also runs, bit for bit reproducible, in a simulated network.
 //!
 //! Reading order, which is also the order of dependence: [`time`], [`code`], [`crypto`], [`identity`],
-//! [`machine`], [`wire`], [`capability`], [`predicate`],
-//! [`session`], [`link`], [`membership`], [`delivery`], [`engine`].
+//! [`machine`], [`wire`], [`token`], [`capability`], [`predicate`],
+//! [`access`], [`session`], [`link`], [`membership`], [`delivery`], [`engine`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod access;
 pub mod address;
 pub mod capability;
 pub mod code;
@@ -35,6 +36,7 @@ pub mod routing;
 mod sequence_map;
 pub mod session;
 pub mod time;
+pub mod token;
 pub mod wire;
 
 pub use address::Address;

@@ -6,6 +6,7 @@ use lacewing::Node;
 use lacewing_core::engine::{NodeDescription, NodeInfo, NodeStatus, ProviderEntry, RouteInfo};
 use lacewing_core::{Engine, Instant, NodeId};
 
+use crate::history::What;
 use crate::history::mesh::{Loop, Mesh, Owner, Question, Route, Shown, Sight, Version};
 use crate::payload;
 use crate::run::{Item, Run};
@@ -19,6 +20,8 @@ pub(crate) struct Survey {
     numbers: BTreeMap<NodeId, usize>,
     /// The next hop of each living node to each other one.
     next_hops: Vec<Vec<Option<usize>>>,
+    /// Whom each living node has met in their present life. What it sends to an earlier one ends with that.
+    met: BTreeSet<(usize, usize)>,
     loops_seen: BTreeSet<(usize, Vec<usize>)>,
 }
 
@@ -32,6 +35,7 @@ impl Survey {
             mesh: Mesh::default(),
             numbers,
             next_hops: vec![vec![None; count]; count],
+            met: BTreeSet::new(),
             loops_seen: BTreeSet::new(),
         }
     }
@@ -88,6 +92,18 @@ impl Survey {
         self.mesh.traffic.entry(now.as_millis() / 1_000).or_default().add(bytes as u64);
     }
 
+    /// Something goes into the history of a node.
+    pub(crate) fn happens(&mut self, node: usize, what: &What) {
+        match what {
+            What::Started { .. } => self.met.retain(|(one, other)| *one != node && *other != node),
+            What::PeerUp { peer: Some(peer) } => {
+                self.met.insert((node, *peer));
+                self.ears[node].lock().ways_changed = true;
+            }
+            _ => {}
+        }
+    }
+
     /// The ways of a node are these from now on; none where it does not run.
     pub(crate) fn set_routes(&mut self, node: usize, routes: &[(NodeId, RouteInfo)]) {
         let mut row = vec![None; self.next_hops.len()];
@@ -115,7 +131,11 @@ impl Survey {
         let mut circle = vec![from];
         let mut at = from;
         while at != destination {
-            at = self.next_hops[at][destination]?;
+            let next = self.next_hops[at][destination]?;
+            if !self.met.contains(&(at, next)) {
+                return None;
+            }
+            at = next;
             if at == from {
                 let smallest = circle.iter().enumerate().min_by_key(|(_, node)| **node)?.0;
                 circle.rotate_left(smallest);

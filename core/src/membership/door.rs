@@ -237,8 +237,8 @@ pub(crate) enum Out {
     GiveUpPath { node: NodeId },
     /// Ask this node whether it lives, by every path that there is.
     Probe { node: NodeId, payload: Bytes },
-    /// Send the answer to a probe.
-    AnswerProbe { node: NodeId, payload: Bytes },
+    /// Send the answer to a probe, by the link that the probe came by.
+    AnswerProbe { link: LinkId, node: NodeId, payload: Bytes },
     /// A dial failed.
     DialFailed { addr: Address, reason: DialFailure, retry_at: Instant },
     /// This node goes on under a new incarnation.

@@ -406,7 +406,7 @@ impl Nodes {
         }
         cx.mark("membership.probe_answered");
         let answer = ProbeAnswer::sign(&self.identity, incarnation, &asker, nonce);
-        out.push_back(Out::AnswerProbe { node: asker, payload: answer.payload(nonce).freeze() });
+        out.push_back(Out::AnswerProbe { link, node: asker, payload: answer.payload(nonce).freeze() });
     }
 
     /// An answer to a probe. Only one that the node itself has signed for this very question counts.

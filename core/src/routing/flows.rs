@@ -60,6 +60,10 @@ impl Flows {
         self.slots.len()
     }
 
+    pub(super) fn get(&self, key: &FlowKey) -> Option<&Flow> {
+        self.index.get(key).map(|slot| &self.slots[*slot])
+    }
+
     pub(super) fn get_mut(&mut self, key: &FlowKey) -> Option<&mut Flow> {
         self.index.get(key).map(|slot| &mut self.slots[*slot])
     }

@@ -79,7 +79,13 @@ impl Routing {
         let flow = (head.source, head.destination);
         match self.next_hop(link, &head) {
             Ok(next) => {
-                self.flows.used(cx.now, flow, Some(link)).egress = Some(next);
+                let flow_known = self.flows.used(cx.now, flow, Some(link));
+                if head.class == Class::ProbeAnswer {
+                    // The flow itself goes on by its own way.
+                    flow_known.egress.get_or_insert(next);
+                } else {
+                    flow_known.egress = Some(next);
+                }
                 let (source, destination) = flow;
                 let body = with_hop_limit(body, head.hop_limit - 1);
                 self.out.push_back(Out::Forward { link: next, source, destination, body });
@@ -99,9 +105,19 @@ impl Routing {
         }
         let way = self.destinations.get(&head.destination).and_then(|known| known.chosen);
         let direct = || self.links.get(&head.destination).copied();
-        let link = way.map(|way| way.link).or_else(direct).ok_or(Broken::NoRoute)?;
+        let back = self.way_back(head).filter(|back| *back != ingress);
+        let link = back.or_else(|| way.map(|way| way.link)).or_else(direct).ok_or(Broken::NoRoute)?;
         // The neighbour does not know yet that the way leads through it.
         if link == ingress { Err(Broken::NoRoute) } else { Ok(link) }
+    }
+
+    /// The link that the question came by which this answers.
+    fn way_back(&self, head: &RoutedHead) -> Option<LinkId> {
+        if head.class != Class::ProbeAnswer {
+            return None;
+        }
+        let link = self.flows.get(&(head.destination, head.source))?.ingress?;
+        self.neighbours.contains_key(&link).then_some(link)
     }
 
     /// A link dropped a payload that waited in its queue.

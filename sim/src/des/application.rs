@@ -110,6 +110,7 @@ impl World<'_, '_, '_> {
                 return;
             }
         };
+        self.survey.happens(node, &what);
         self.history.push(self.now, node, what);
     }
 

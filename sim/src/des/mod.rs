@@ -288,6 +288,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
         let hook = Box::new(Hook::new(&self.marks, &self.survey.ears[node], self.options.inject.as_deref()));
         let engine = Engine::new(host.config.clone(), host.identity.clone(), incarnation, now, seed, hook);
         host.process = Some(Process::new(engine));
+        self.survey.happens(node, &What::Started { life });
         self.history.push(now, node, What::Started { life });
         self.chain.add(&[now.as_nanos(), node as u64, Tag::Command as u64, life.into()], b"start");
         tell!(self, node, "starts life {life}");

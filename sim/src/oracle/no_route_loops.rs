@@ -4,7 +4,7 @@ use super::{Case, Class, Finding, Oracle};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "no-route-loops",
-    proves: "at no time do the next hops of living nodes lead in a circle, for any destination",
+    proves: "at no time do the next hops of living nodes lead in a circle, for any destination; what is sent to a life that has ended goes nowhere",
     class: Class::Safety,
     check,
 };

@@ -198,6 +198,7 @@ impl Scene {
     pub(super) fn push(&self, node: usize, what: What) {
         let now = self.now();
         tell!(self, node, "{what:?}");
+        self.survey().happens(node, &what);
         self.record().history.push(now, node, what);
     }
 

@@ -26,7 +26,8 @@ pub(super) fn class_of(kind: TunnelKind) -> Class {
         TunnelKind::Greeting => Class::Greeting,
         TunnelKind::Record => Class::Data,
         TunnelKind::Ack | TunnelKind::Reset => Class::Control,
-        TunnelKind::Probe | TunnelKind::ProbeAnswer => Class::Probe,
+        TunnelKind::Probe => Class::Probe,
+        TunnelKind::ProbeAnswer => Class::ProbeAnswer,
     }
 }
 

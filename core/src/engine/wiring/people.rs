@@ -71,9 +71,9 @@ impl Engine {
                     self.tell_routing(routing::In::SendVia { link, destination: node, class, payload });
                 }
             }
-            membership::Out::AnswerProbe { node, payload } => {
-                let class = routing::Class::Probe;
-                self.tell_routing(routing::In::Send { destination: node, class, payload });
+            membership::Out::AnswerProbe { link, node, payload } => {
+                let class = routing::Class::ProbeAnswer;
+                self.tell_routing(routing::In::SendVia { link, destination: node, class, payload });
             }
             membership::Out::DialFailed { addr, reason, retry_at } => {
                 self.event(Event::DialFailed { addr, reason, retry_at });

@@ -184,6 +184,24 @@ fn a_probe_takes_the_neighbour_that_it_was_given() {
 }
 
 #[test]
+fn the_answer_to_a_probe_goes_back_the_way_that_the_probe_came() {
+    // From node 3 it is two hops to node 0 by node 5, and three by node 2, where the question comes from.
+    let mut mesh = Mesh::of(6, &[(0, 1), (1, 2), (2, 3), (3, 4), (3, 5), (5, 0)]);
+    let mut tell = |from: usize, by: usize, to: usize, class| {
+        let (link, destination) = (mesh.link(from, by), id(to));
+        mesh.tell(from, In::SendVia { link, destination, class, payload: Bytes::from_static(b"alive?") });
+        mesh.run(SECOND);
+        mesh.nodes[to].heard.news.iter().rev().find_map(|out| match out {
+            Out::Deliver { hops, .. } => Some(*hops),
+            _ => None,
+        })
+    };
+    assert_eq!(tell(0, 1, 4, Class::Probe), Some(4));
+    assert_eq!(tell(4, 3, 0, Class::Probe), Some(3), "another question goes the best way");
+    assert_eq!(tell(4, 3, 0, Class::ProbeAnswer), Some(4), "the answer goes back");
+}
+
+#[test]
 fn nothing_goes_back_where_it_came_from() {
     let mut mesh = Mesh::of(3, &line(3));
     // Node 2 has gone, says node 1, but node 0 sends by node 1 what node 1 would have to send back.

@@ -35,13 +35,16 @@ pub enum Class {
     Data,
     /// Credit, goodbye and the like.
     Control,
-    /// A probe of membership, or its answer.
+    /// A question of membership whether a node lives.
     Probe,
+    /// The answer to one. Relays send it back the way that the question came, which has just been seen to carry something; the best
+    /// way of the node that answers may be broken where nobody has noticed yet.
+    ProbeAnswer,
 }
 
 impl Class {
     /// Every class, by number.
-    pub const ALL: [Self; 4] = [Self::Greeting, Self::Data, Self::Control, Self::Probe];
+    pub const ALL: [Self; 5] = [Self::Greeting, Self::Data, Self::Control, Self::Probe, Self::ProbeAnswer];
 
     /// The number on the wire.
     pub const fn number(self) -> u8 {
@@ -50,6 +53,7 @@ impl Class {
             Self::Data => 1,
             Self::Control => 2,
             Self::Probe => 3,
+            Self::ProbeAnswer => 4,
         }
     }
 
@@ -60,6 +64,7 @@ impl Class {
             1 => Self::Data,
             2 => Self::Control,
             3 => Self::Probe,
+            4 => Self::ProbeAnswer,
             _ => return None,
         })
     }

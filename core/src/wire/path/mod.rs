@@ -58,6 +58,11 @@ impl ActionPath {
         &self.0
     }
 
+    /// Whether this is one of the node's own paths, which begin with `$`.
+    pub fn is_internal(&self) -> bool {
+        self.0.starts_with('$')
+    }
+
     /// Whether `text` is an action path, without allocating.
     pub fn check(text: &str) -> Result<(), PathError> {
         if text.is_empty() {

@@ -145,6 +145,78 @@ impl PathPattern {
         self.bind(path)
     }
 
+    /// Whether the pattern matches a path, whatever the network. Allocates nothing.
+    pub fn admits(&self, path: &ActionPath) -> bool {
+        let mut left = Some(path.as_str());
+        for segment in self.segments() {
+            let Some(rest) = left else { return false };
+            let (here, after) = match rest.split_once('/') {
+                Some((here, after)) => (here, Some(after)),
+                None => (rest, None),
+            };
+            match segment {
+                Segment::Literal(text) if text != here => return false,
+                Segment::Tail => return true,
+                Segment::Literal(_) | Segment::Template(_) | Segment::Any => {}
+            }
+            left = after;
+        }
+        left.is_none()
+    }
+
+    /// Whether this pattern matches whatever `other` matches, in every network that `other` is for.
+    ///
+    /// A yes is a promise. A no is not: no path has more than 64 segments, and that is not considered.
+    ///
+    /// ```
+    /// use lacewing_core::wire::path::PathPattern;
+    ///
+    /// let pattern = |text: &str| text.parse::<PathPattern>().unwrap();
+    /// assert!(pattern("orders/>").covers(&pattern("orders/{region}/place")));
+    /// assert!(pattern("orders/*").covers(&pattern("prod:orders/eu")));
+    /// assert!(!pattern("orders/*").covers(&pattern("orders/>")));
+    /// assert!(!pattern("prod:orders/*").covers(&pattern("orders/eu")));
+    /// ```
+    pub fn covers(&self, other: &Self) -> bool {
+        let network = self.network.is_none() || self.network == other.network;
+        network && self.covers_paths_of(other)
+    }
+
+    /// As [`covers`](Self::covers), whatever the networks.
+    pub fn covers_paths_of(&self, other: &Self) -> bool {
+        let mut others = other.segments();
+        for own in self.segments() {
+            match (own, others.next()) {
+                (_, None) => return false,
+                (Segment::Tail, Some(_)) => return true,
+                (_, Some(Segment::Tail)) => return false,
+                (Segment::Literal(own), Some(other)) if other != Segment::Literal(own) => return false,
+                (Segment::Literal(_) | Segment::Template(_) | Segment::Any, Some(_)) => {}
+            }
+        }
+        others.next().is_none()
+    }
+
+    /// Whether there may be a path that both patterns match, whatever the networks. A no is a promise.
+    pub fn overlaps_paths_of(&self, other: &Self) -> bool {
+        let (mut own, mut others) = (self.segments(), other.segments());
+        loop {
+            match (own.next(), others.next()) {
+                (None, None) => return true,
+                (None, Some(_)) | (Some(_), None) => return false,
+                (Some(Segment::Tail), Some(_)) | (Some(_), Some(Segment::Tail)) => return true,
+                (Some(Segment::Literal(one)), Some(Segment::Literal(two))) if one != two => return false,
+                (Some(_), Some(_)) => {}
+            }
+        }
+    }
+
+    /// Whether the pattern names internal paths: those whose first segment begins with `$`. A wildcard in the first place
+    /// does not.
+    pub fn is_internal(&self) -> bool {
+        self.path().starts_with('$')
+    }
+
     /// As [`matches`](Self::matches), for a path that was checked.
     pub(super) fn bind<'s>(&self, path: &'s str) -> Option<Bindings<'_, 's>> {
         let mut bindings = Bindings::default();

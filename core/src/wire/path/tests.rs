@@ -81,6 +81,68 @@ fn a_network_in_front_must_be_the_nodes_own() {
 }
 
 #[test]
+fn a_pattern_covers_what_never_leads_beyond_it() {
+    let cases = [
+        (">", "a", true),
+        (">", ">", true),
+        (">", "*/{x}/>", true),
+        ("a/>", "a/b/c", true),
+        ("a/>", "a/>", true),
+        ("a/>", "a/*/>", true),
+        ("a/>", "a", false),
+        ("a/>", ">", false),
+        ("a/*", "a/{x}", true),
+        ("a/{x}", "a/*", true),
+        ("a/{x}", "a/b", true),
+        ("a/*", "a/>", false),
+        ("a/b", "a/*", false),
+        ("a/b", "a/b/c", false),
+        ("a/b/c", "a/b", false),
+        ("*", "*/*", false),
+        ("a/*/>", "a/>", false),
+        ("n:a/>", "n:a/b", true),
+        ("n:a/>", "a/b", false),
+        ("n:a/>", "m:a/b", false),
+        ("a/>", "n:a/b", true),
+        (":a:b/*", ":a:b/c", true),
+        ("a:b/*", ":a:b/c", false),
+    ];
+    for (one, other, covers) in cases {
+        assert_eq!(pattern(one).covers(&pattern(other)), covers, "{one} and {other}");
+    }
+    assert!(pattern("n:a/>").covers_paths_of(&pattern("m:a/b")));
+}
+
+#[test]
+fn patterns_overlap_where_one_path_may_match_both() {
+    for (one, other, overlap) in [
+        ("a/*", "*/b", true),
+        ("a/>", "*/b/c", true),
+        ("a/>", "a", false),
+        (">", "a", true),
+        ("a/b", "a/c", false),
+        ("a/*", "a/b/c", false),
+        ("{x}", "b", true),
+    ] {
+        assert_eq!(pattern(one).overlaps_paths_of(&pattern(other)), overlap, "{one} and {other}");
+        assert_eq!(pattern(other).overlaps_paths_of(&pattern(one)), overlap, "{other} and {one}");
+    }
+}
+
+#[test]
+fn only_a_dollar_in_the_first_place_makes_a_path_internal() {
+    for (text, internal) in [("$sys", true), ("$sys/a", true), ("a/$sys", false), ("a$", false)] {
+        assert_eq!(text.parse::<ActionPath>().unwrap().is_internal(), internal, "{text}");
+        assert_eq!(pattern(text).is_internal(), internal, "{text}");
+    }
+    for (text, internal) in
+        [("n:$sys/>", true), ("*/a", false), (">", false), ("{$x}", false), ("$n:a", false)]
+    {
+        assert_eq!(pattern(text).is_internal(), internal, "{text}");
+    }
+}
+
+#[test]
 fn bad_patterns_are_refused_with_their_place() {
     let long_segment = "a".repeat(1_025);
     let long_network = format!("{}:a", "n".repeat(65));
@@ -230,6 +292,7 @@ proptest! {
         let segments: Vec<Segment<'_>> = pattern.segments().collect();
         let path_segments: Vec<&str> = path.split('/').collect();
         prop_assert_eq!(pattern.matches(&path).is_some(), matches_naively(&segments, &path_segments));
+        prop_assert_eq!(pattern.admits(&path.parse().unwrap()), matches_naively(&segments, &path_segments));
     }
 
     #[test]
@@ -255,6 +318,34 @@ proptest! {
         given.dedup();
         prop_assert_eq!(listed, given);
         prop_assert_eq!(set.iter().count(), set.len());
+    }
+
+    #[test]
+    fn a_covering_pattern_matches_all_that_the_other_matches(
+        a in pattern_text(),
+        b in pattern_text(),
+        paths in prop::collection::vec(path_text(), 1..20),
+    ) {
+        let (a, b) = (pattern(&a), pattern(&b));
+        for path in &paths {
+            let (in_a, in_b) = (a.matches(path).is_some(), b.matches(path).is_some());
+            prop_assert!(!a.covers(&b) || !in_b || in_a, "{a} covers {b}, but not {path}");
+            prop_assert!(a.overlaps_paths_of(&b) || !(in_a && in_b), "{a} and {b} match {path}");
+        }
+        prop_assert!(a.covers(&a) && a.overlaps_paths_of(&a));
+        // A pattern whose wildcards are all filled in is one of the things that it stands for.
+        let filled: Vec<&str> =
+            b.segments().map(|segment| if let Segment::Literal(text) = segment { text } else { "z" }).collect();
+        let inside = a.matches(&filled.join("/")).is_some();
+        let covers = a.covers_paths_of(&b);
+        prop_assert!(inside || !covers, "{a} covers {b}");
+        prop_assert!(covers || !inside || b.as_str().ends_with('>'), "{a} does not cover {b}");
+    }
+
+    #[test]
+    fn what_covers_two_steps_down_covers(a in pattern_text(), b in pattern_text(), c in pattern_text()) {
+        let (a, b, c) = (pattern(&a), pattern(&b), pattern(&c));
+        prop_assert!(!(a.covers(&b) && b.covers(&c)) || a.covers(&c), "{a}, {b}, {c}");
     }
 
     #[test]

@@ -1,0 +1,100 @@
+//! What is asked of a policy.
+
+use super::Credentials;
+use crate::capability::CapabilitySet;
+use crate::token::Right;
+use crate::wire::path::{ActionPath, PathPattern};
+
+/// What somebody wants to do something with.
+///
+/// ```
+/// use lacewing_core::access::Target;
+/// use lacewing_core::wire::path::ActionPath;
+///
+/// let path: ActionPath = "orders/eu".parse().unwrap();
+/// assert!(Target::Path(&path).is_within(&"orders/>".parse().unwrap()));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// One action or topic.
+    Path(&'a ActionPath),
+    /// All topics that a pattern matches, as a subscription does. A wildcard in the first place stands for no path that begins
+    /// with `$`: whoever delivers must hold to that too.
+    Pattern(&'a PathPattern),
+}
+
+impl Target<'_> {
+    /// Whether it is one of the node's own paths, or some of them.
+    pub fn is_internal(self) -> bool {
+        match self {
+            Self::Path(path) => path.is_internal(),
+            Self::Pattern(pattern) => pattern.is_internal(),
+        }
+    }
+
+    /// Whether a pattern matches all of it, whatever the networks. Internal paths are in no pattern that begins with a
+    /// wildcard.
+    pub fn is_within(self, pattern: &PathPattern) -> bool {
+        self.is_internal() == pattern.is_internal()
+            && match self {
+                Self::Path(path) => pattern.admits(path),
+                Self::Pattern(own) => pattern.covers_paths_of(own),
+            }
+    }
+
+    /// Whether a pattern may match some of it, whatever the networks.
+    pub fn touches(self, pattern: &PathPattern) -> bool {
+        self.is_internal() == pattern.is_internal()
+            && match self {
+                Self::Path(path) => pattern.admits(path),
+                Self::Pattern(own) => pattern.overlaps_paths_of(own),
+            }
+    }
+
+    /// Whether it is a thing of this network.
+    pub(super) fn is_for(self, network: &str) -> bool {
+        match self {
+            Self::Path(_) => true,
+            Self::Pattern(pattern) => pattern.is_for(network),
+        }
+    }
+}
+
+/// Who wants to do it.
+#[derive(Clone, Copy, Debug)]
+pub enum Caller<'a> {
+    /// The node's own application, which is under no rules.
+    Local,
+    /// Another node.
+    Peer {
+        /// Whether its session is one of holders of the network key.
+        holds_network_key: bool,
+        /// What it says of itself in the directory, if that is known.
+        capabilities: Option<&'a CapabilitySet>,
+        /// Which node it is, as its session proved it, and the tokens that the session has shown.
+        credentials: &'a Credentials,
+    },
+}
+
+/// A question to a policy.
+///
+/// ```
+/// use lacewing_core::access::{AccessPolicy, Caller, Request, Target};
+/// use lacewing_core::token::{Issuers, Right};
+///
+/// let path = "$lacewing/stop".parse().unwrap();
+/// let request =
+///     Request { right: Right::Call, target: Target::Path(&path), network: "prod", caller: Caller::Local };
+/// assert_eq!(AccessPolicy::closed().check(&request, &Issuers::default(), 0), Ok(()));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// What it wants to do.
+    pub right: Right,
+    /// With what.
+    pub target: Target<'a>,
+    /// The name of this node's network.
+    pub network: &'a str,
+    /// Who.
+    pub caller: Caller<'a>,
+}
