@@ -1,4 +1,4 @@
-use super::{Handler, Item, Run};
+use super::{Handler, Item, Run, Selection};
 use crate::plan::{BUNDLED, Plan};
 use crate::quantity::Micros;
 use crate::seed::Seed;
@@ -160,4 +160,17 @@ fn calls_of_handlers_are_calls_too() {
     let run = Run::parse("a", &format!("{HEADER}\n{line}")).unwrap();
     let calls: Vec<_> = run.calls().iter().map(|call| (call.id, call.from, call.to)).collect();
     assert_eq!(calls, [(1, Some(0), Some(1)), (2, Some(1), Some(0))]);
+}
+
+#[test]
+fn who_is_called_is_named_or_selected_and_not_both() {
+    let call = |whom: &str| {
+        format!(
+            r#"{{"do":"call","t":0,"id":1,"from":0,{whom}"action":{{"pool":0}},"select":"round-robin","size":20,"timeout":"1s","handler":{{"kind":"never"}}}}"#
+        )
+    };
+    let run = Run::parse("a", &format!("{HEADER}\n{}", call(""))).unwrap();
+    assert_eq!(run.calls()[0].select, Selection::RoundRobin);
+    assert_eq!(Run::parse("a", &run.to_text()).unwrap(), run);
+    assert!(error(&call(r#""to":1,"#)).contains("nothing to select"));
 }

@@ -62,3 +62,24 @@ fn what_turmoil_cannot_do_is_refused_by_name() {
     let crowd = Stage::of(17, &[[0, 1]]).run(7, &[]);
     assert!(Turmoil.supports(&crowd).unwrap_err().to_string().contains("17 nodes"));
 }
+
+#[test]
+fn the_table_of_scenarios_names_those_that_there_are() {
+    let files = [
+        include_str!("calls.rs"),
+        include_str!("links.rs"),
+        include_str!("membership.rs"),
+        include_str!("mesh.rs"),
+        include_str!("providers.rs"),
+    ];
+    let tests = files.iter().flat_map(|file| file.lines());
+    let number = |line: &str, before: &str, after: char| {
+        let (digits, _) = line.strip_prefix(before)?.split_once(after)?;
+        digits.parse::<u32>().ok()
+    };
+    let tested: BTreeSet<u32> = tests.filter_map(|line| number(line, "fn c", '_')).collect();
+    let table = include_str!("../../FIDELITY.md").lines();
+    let told: BTreeSet<u32> = table.filter_map(|line| number(line, "| C", ' ')).collect();
+    assert_eq!(tested, told);
+    assert!(tested.len() > 10, "{tested:?}");
+}
