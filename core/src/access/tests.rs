@@ -12,8 +12,9 @@ use crate::crypto::{AeadId, AeadKey, CryptoProvider, RustCrypto};
 use crate::identity::{Identity, NodeId};
 use crate::time::Instant;
 use crate::token::{
-    DELEGATIONS_MAX, IssuerHead, Issuers, Right, Rights, SKEW_MS, Subject, Terms, Token, TokenError,
+    DELEGATIONS_MAX, IssuerHead, Issuers, Right, Rights, SKEW_MS, Subject, Terms, Token, TokenError, Widening,
 };
+use crate::wire::{WireError, WireErrorKind};
 
 const WALL: u64 = 1_700_000_000_000;
 const HOUR: u64 = 3_600_000;
@@ -505,5 +506,48 @@ fn what_is_said_of_a_refusal_names_no_rule() {
     ] {
         assert!(matches!(denied.code(), Code::PermissionDenied | Code::Unauthenticated));
         assert_eq!(format!("{denied:?}"), denied.name());
+    }
+}
+
+#[test]
+fn the_page_of_the_specification_has_every_reason_with_its_code() {
+    let page = include_str!("../../../docs/spec/tokens.md");
+    let has = |name: &str, code: Code| {
+        let (name, code) = (format!("`{name}`"), format!("`{}`", code.name()));
+        let found = page.lines().any(|line| line.contains(&name) && line.contains(&code));
+        assert!(found, "no line has {name} and {code}");
+    };
+    for denied in [
+        Denied::Internal,
+        Denied::NoRule,
+        Denied::NotNamed,
+        Denied::NoToken,
+        Denied::NoTokenForThis,
+        Denied::TokenNotNow,
+        Denied::TokenRevoked,
+    ] {
+        has(denied.name(), denied.code());
+    }
+    let (link, what) = (1, Widening::Rights);
+    for error in [
+        TokenError::TooLong(1),
+        TokenError::Malformed(WireError { kind: WireErrorKind::Empty, at: 0 }),
+        TokenError::UnknownIssuer,
+        TokenError::Revoked(1),
+        TokenError::TooLongLived(1),
+        TokenError::WrongDelegator { link },
+        TokenError::OverDelegated { link },
+        TokenError::Widened { link, what },
+        TokenError::WrongSubject,
+        TokenError::NotYet { ms: 1 },
+        TokenError::Expired { ms: 1 },
+        TokenError::BadSignature { link },
+        TokenError::TooMany(1),
+        TokenError::Throttled { retry_after_ms: 1 },
+    ] {
+        has(error.name(), error.code());
+    }
+    for right in Right::ALL {
+        assert!(page.contains(&format!("| {} | `{right}` |", right.number())), "no row for {right}");
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::{Display, Write as _};
 use std::fs;
 use std::time::Duration;
 
+use lacewing_core::access;
 use lacewing_core::code::Error;
 use lacewing_core::config::NetworkName;
 use lacewing_core::crypto::{AeadId, TAG_LEN};
@@ -12,6 +13,7 @@ use lacewing_core::predicate;
 use lacewing_core::session::{
     IdentityProof, Offer, PATTERN_KEYED, PATTERN_OPEN, RefusalNumber, Sealer, VersionRange, WireLimits,
 };
+use lacewing_core::token::{self, IssuerHead, Token};
 use lacewing_core::wire::body::directory::{self, SignedHead};
 use lacewing_core::wire::body::discovery::{PROOF_LEN_MAX, PROOFS_LEN_MAX, PROOFS_MAX, QUESTION_HOPS_MAX};
 use lacewing_core::wire::body::{HELLO_ADDRS_MAX, KEEPALIVE_MS};
@@ -109,6 +111,8 @@ fn versions(page: &mut String) {
     row(page, "signed before role and handshake hash", ascii(IdentityProof::DOMAIN));
     row(page, "signed before an incarnation", ascii(SignedIncarnation::DOMAIN));
     row(page, "signed before a directory head", ascii(SignedHead::DOMAIN));
+    row(page, "signed before a link of a token", ascii(Token::DOMAIN));
+    row(page, "signed before an issuer's generation", ascii(IssuerHead::DOMAIN));
 }
 
 fn sizes(page: &mut String) {
@@ -138,6 +142,25 @@ fn sizes(page: &mut String) {
     let dedup = private("delivery/dedup.rs", "SPAN");
     row(page, "sequence numbers that the window against running twice spans", grouped(dedup as u64));
     directory_sizes(page);
+    token_sizes(page);
+}
+
+fn token_sizes(page: &mut String) {
+    row(page, "token", format!("at most {}", bytes(token::TOKEN_LEN_MAX)));
+    row(page, "links of a token", format!("1 to {}", token::DELEGATIONS_MAX + 1));
+    row(page, "life of a token, by default", format!("at most {} ms", grouped(token::LIFE_MS_MAX)));
+    row(page, "how far clocks may be apart for a token", format!("{} ms", grouped(token::SKEW_MS)));
+    row(page, "issuers that a node trusts", format!("at most {}", token::ISSUERS_MAX));
+    row(page, "tokens of a session", format!("at most {}", access::TOKENS_PER_SESSION_MAX));
+    row(page, "rules of a node", format!("at most {}", grouped(access::RULES_MAX as u64)));
+    row(
+        page,
+        "peers whose checks of tokens are remembered",
+        format!("at most {}", grouped(access::GATE_PEERS_MAX as u64)),
+    );
+    row(page, "cost of a good token", span(access::GOOD_TOKEN_COST));
+    row(page, "cost of a bad token", span(access::BAD_TOKEN_COST));
+    row(page, "sum of costs from which on tokens wait", span(access::TOKEN_COST_MAX));
 }
 
 fn directory_sizes(page: &mut String) {

@@ -8,13 +8,17 @@
 //! - `hex cbor`: one item of deterministic CBOR;
 //! - `hex offer`, `hex answer`, `hex finish`: the payload of handshake message 1, 2 or 3;
 //! - `hex prologue PATTERN NETWORK`: the prologue of a handshake;
+//! - `hex token`, `hex issuer`: a permission token, or what an issuer says of itself; signed by the keys in it;
 //! - `hex stream`: one handshake message or record behind its length prefix;
-//! - any of `header`, `frame`, `cbor`, `stream` and `refused ERROR OFFSET`: bytes that must be refused, and how.
+//! - any of `header`, `frame`, `cbor`, `stream`, `token`, `issuer` and `refused ERROR OFFSET`: bytes that must be refused, and how.
 
 use std::fs;
 
 use bytes::BytesMut;
+use lacewing_core::NodeId;
+use lacewing_core::crypto::RustCrypto;
 use lacewing_core::session::{Answer, IdentityProof, Offer, decode_finish, prologue};
+use lacewing_core::token::{IssuerHead, Issuers, Subject, Token, TokenError};
 use lacewing_core::wire::WireError;
 use lacewing_core::wire::body::directory::{DirectoryDelta, DirectoryDigest, DirectoryRequest};
 use lacewing_core::wire::body::discovery::{WhoHas, WhoHasAnswer};
@@ -137,6 +141,8 @@ pub(crate) fn check(example: &Example) -> Result<(), String> {
             TunnelAck::decode(bytes).map_err(text)?.encode(&mut again);
             same("as the code writes it", &hex(bytes), &hex(&again))
         }
+        ["token"] => token(bytes),
+        ["issuer"] => issuer(bytes),
         ["finish"] => decode_finish(bytes).map_err(text),
         ["prologue", pattern, network] => {
             let network = network.parse().map_err(|_| "no network name".to_owned())?;
@@ -148,6 +154,36 @@ pub(crate) fn check(example: &Example) -> Result<(), String> {
         },
         _ => Err(format!("nobody knows what `hex {}` is; see core/tests/spec/pages.rs", words.join(" "))),
     }
+}
+
+/// A token that is written as the code writes it, and proved.
+fn token(bytes: &[u8]) -> Result<(), String> {
+    let token = Token::decode(bytes).map_err(|error| error.to_string())?;
+    let mut again = Vec::new();
+    token.encode(&mut again);
+    same("as the code writes it", &hex(bytes), &hex(&again))?;
+    proved(&token, bytes)
+}
+
+/// An issuer's head that is written as the code writes it, and signed.
+fn issuer(bytes: &[u8]) -> Result<(), String> {
+    let head = IssuerHead::decode(bytes).map_err(|error| error.to_string())?;
+    let mut again = Vec::new();
+    head.encode(&mut again);
+    same("as the code writes it", &hex(bytes), &hex(&again))?;
+    if head.verify(&RustCrypto) { Ok(()) } else { Err("the issuer has not signed it".to_owned()) }
+}
+
+/// Whether a token's issuer and everybody who passed it on have signed it, and its last subject may use it.
+fn proved(token: &Token, bytes: &[u8]) -> Result<(), String> {
+    let mut issuers = Issuers::new(u64::MAX);
+    issuers.trust(token.issuer(), 0).map_err(|error| error.to_string())?;
+    let bearer = match token.terms().subject {
+        Subject::Node(node) => node,
+        Subject::Anyone => NodeId::from_bytes([0; 32]),
+    };
+    let verified = issuers.verify(bytes, &bearer, token.terms().from_unix_ms, &RustCrypto);
+    verified.map(drop).map_err(|error| error.to_string())
 }
 
 fn same(what: &str, found: &str, expected: &str) -> Result<(), String> {
@@ -174,6 +210,12 @@ fn refused(what: &str, bytes: &[u8], kind: &str, at: &str) -> Result<(), String>
         "stream" => deframed(bytes).map(drop),
         "tunnel" => TunnelHeader::decode(bytes).map(drop),
         "ack" => TunnelAck::decode(bytes).map(drop),
+        "issuer" => IssuerHead::decode(bytes).map(drop),
+        "token" => match Token::decode(bytes) {
+            Ok(_) => Ok(()),
+            Err(TokenError::Malformed(error)) => Err(error),
+            Err(other) => return Err(other.to_string()),
+        },
         _ => return Err(format!("nobody knows what a refused {what} is")),
     };
     match result {
