@@ -90,7 +90,8 @@ impl CapabilitySet {
     /// (empty, or with `=` or `:`) is in none.
     pub fn values(&self, axis: Axis, key: &str) -> impl Iterator<Item = Option<&str>> {
         let possible = !key.is_empty() && !key.contains(['=', ':']);
-        let start = format!("{axis}.{key}");
+        // Formatting would take as long as all the rest.
+        let start = [axis.name(), ".", key].concat();
         let tags = self.tags.range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded));
         let len = start.len();
         tags.take_while(move |tag| possible && tag.starts_with(&start)).filter_map(move |tag| {

@@ -88,12 +88,36 @@ impl FromStr for Axis {
 pub struct TagKey {
     axis: Axis,
     key: String,
+    /// Follows from the two above, and so changes nothing about which keys are equal and which is less.
+    print: u32,
 }
 
 impl TagKey {
     /// A key of an axis. Any text is taken; one that no tag can have (empty, or with `=` or `:`) is in no set.
     pub fn new(axis: Axis, key: impl Into<String>) -> Self {
-        Self { axis, key: key.into() }
+        let key = key.into();
+        let print = Self::print_of(axis, &key);
+        Self { axis, key, print }
+    }
+
+    /// A number that keys seldom share, to look for a key among many. It is made of no more than the axis, both ends and the
+    /// length, since keys are short: those that share it have to be told apart by who looks.
+    pub(crate) fn print_of(axis: Axis, key: &str) -> u32 {
+        /// The golden ratio in 64 bits: it spreads what differs in a few bits over the upper half.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let bytes = key.as_bytes();
+        let ends = match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(first), Some(last)) => [u64::from_le_bytes(*first), u64::from_le_bytes(*last)],
+            _ => [0, bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte))],
+        };
+        let [first, last] = ends.map(|end| end.wrapping_mul(SPREAD));
+        let about = (bytes.len() as u64) << 2 | axis as u64;
+        ((first.rotate_left(32) ^ last ^ about).wrapping_mul(SPREAD) >> 32) as u32
+    }
+
+    /// Its own.
+    pub(crate) fn print(&self) -> u32 {
+        self.print
     }
 
     /// The axis.

@@ -129,6 +129,7 @@ impl Clause {
     }
 
     /// What it asks about.
+    #[inline]
     pub fn key(&self) -> Key<'_> {
         match self {
             Self::Exists { key }
@@ -158,6 +159,7 @@ impl Clause {
     }
 
     /// Whether one value of its key satisfies it. Any value shows that the key exists.
+    #[inline]
     pub fn accepts(&self, fact: Fact<'_>) -> bool {
         match self {
             Self::Exists { .. } | Self::MetadataExists { .. } => true,

@@ -57,11 +57,13 @@ impl<'a> Fact<'a> {
     }
 
     /// The value as it was written.
+    #[inline]
     pub fn text(self) -> &'a str {
         self.text
     }
 
     /// The number that it is.
+    #[inline]
     pub fn number(self) -> Option<f64> {
         match self.number {
             Reading::Unread => number::parse(self.text),
@@ -70,6 +72,7 @@ impl<'a> Fact<'a> {
     }
 
     /// The version that it is.
+    #[inline]
     pub fn version(self) -> Option<Version> {
         match self.version {
             Reading::Unread => Version::parse(self.text),
@@ -78,19 +81,13 @@ impl<'a> Fact<'a> {
     }
 }
 
-/// Whether any tag can have the key: what is empty or looks like a value would otherwise be found in the text of other tags.
-fn is_possible(key: &TagKey) -> bool {
-    !key.key().is_empty() && !key.key().contains(['=', ':'])
-}
-
 impl Facts for CapabilitySet {
     fn has(&self, key: &TagKey) -> bool {
-        is_possible(key) && Self::values(self, key.axis(), key.key()).next().is_some()
+        Self::values(self, key.axis(), key.key()).next().is_some()
     }
 
     fn values(&self, key: &TagKey) -> impl Iterator<Item = Fact<'_>> {
-        let there = is_possible(key).then(|| Self::values(self, key.axis(), key.key()));
-        there.into_iter().flatten().flatten().map(Fact::new)
+        Self::values(self, key.axis(), key.key()).flatten().map(Fact::new)
     }
 
     fn metadata(&self, key: &str) -> Option<&str> {
@@ -98,7 +95,8 @@ impl Facts for CapabilitySet {
     }
 }
 
-/// A capability set made ready for many predicates: keys sorted, numbers and versions read. Asking it does not allocate.
+/// A capability set made ready for many predicates: keys sorted by their prints, numbers and versions read. Asking it does
+/// not allocate.
 ///
 /// ```
 /// use lacewing_core::capability::CapabilitySet;
@@ -111,9 +109,11 @@ impl Facts for CapabilitySet {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Candidate<'a> {
-    /// In ascending order of axis, length of the key, and key: most keys differ in the first two, which are at hand.
+    /// The prints of the keys of all tags, ascending. They are what is searched, and this way they lie in a cache line or two.
+    prints: Vec<u32>,
+    /// The tags in the same order.
     tags: Vec<(Axis, &'a str, Option<Fact<'a>>)>,
-    /// In ascending order of keys.
+    /// In ascending order of the keys' lengths and then of the keys: lengths are at hand.
     metadata: Vec<(&'a str, &'a str)>,
 }
 
@@ -130,23 +130,30 @@ impl<'a> Candidate<'a> {
             Tag::Reserved { .. } | Tag::Free(_) => None,
         };
         let mut tags: Vec<_> = tags.into_iter().filter_map(read).collect();
-        tags.sort_by_key(|(axis, key, _)| (*axis, key.len(), *key));
+        tags.sort_by_cached_key(|(axis, key, _)| (TagKey::print_of(*axis, key), *axis, *key));
+        let prints = tags.iter().map(|(axis, key, _)| TagKey::print_of(*axis, key)).collect();
         let mut metadata: Vec<_> = metadata.into_iter().collect();
-        metadata.sort_by_key(|(key, _)| *key);
+        metadata.sort_by_key(|(key, _)| (key.len(), *key));
         metadata.dedup_by_key(|(key, _)| *key);
-        Self { tags, metadata }
+        Self { prints, tags, metadata }
     }
 
     /// The tags with a key.
-    fn with_key(&self, wanted: &TagKey) -> &[(Axis, &'a str, Option<Fact<'a>>)] {
-        let wanted = (wanted.axis(), wanted.key().len(), wanted.key());
-        let start = self.tags.partition_point(|(axis, key, _)| (*axis, key.len(), *key) < wanted);
-        let rest = &self.tags[start..];
-        // There are few of each.
-        let count = rest.iter().take_while(|(axis, key, _)| (*axis, key.len(), *key) == wanted).count();
-        &rest[..count]
+    #[inline]
+    fn with_key(&self, wanted: &TagKey) -> impl Iterator<Item = Option<Fact<'a>>> {
+        let (axis, key, print) = (wanted.axis(), wanted.key(), wanted.print());
+        let start = if self.prints.len() <= LOOKED_THROUGH {
+            self.prints.iter().map(|other| u32::from(*other < print)).sum::<u32>() as usize
+        } else {
+            self.prints.partition_point(|other| *other < print)
+        };
+        let alike = self.prints[start..].iter().zip(&self.tags[start..]).take_while(move |it| *it.0 == print);
+        alike.filter(move |(_, tag)| tag.0 == axis && tag.1 == key).map(|(_, tag)| tag.2)
     }
 }
+
+/// Prints that are looked through one by one: without branches and side by side, that is faster than to search.
+const LOOKED_THROUGH: usize = 64;
 
 impl<'a> From<&'a CapabilitySet> for Candidate<'a> {
     fn from(set: &'a CapabilitySet) -> Self {
@@ -157,15 +164,16 @@ impl<'a> From<&'a CapabilitySet> for Candidate<'a> {
 
 impl Facts for Candidate<'_> {
     fn has(&self, key: &TagKey) -> bool {
-        !self.with_key(key).is_empty()
+        self.with_key(key).next().is_some()
     }
 
     fn values(&self, key: &TagKey) -> impl Iterator<Item = Fact<'_>> {
-        self.with_key(key).iter().filter_map(|(_, _, value)| *value)
+        self.with_key(key).flatten()
     }
 
     fn metadata(&self, key: &str) -> Option<&str> {
-        let index = self.metadata.binary_search_by_key(&key, |(known, _)| known).ok()?;
+        let index =
+            self.metadata.binary_search_by_key(&(key.len(), key), |(known, _)| (known.len(), known)).ok()?;
         Some(self.metadata[index].1)
     }
 }

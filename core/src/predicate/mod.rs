@@ -169,6 +169,7 @@ impl Predicate {
         ClauseTrace::of(self, facts)
     }
 
+    #[inline]
     fn clause(&self, number: usize) -> Option<&Clause> {
         match &self.nodes[usize::from(self.plan.clauses()[number])] {
             Node::Clause(clause) => Some(clause),

@@ -73,6 +73,7 @@ impl Target {
         Self(Self::ROUTINES | routine << 1 | u16::from(result))
     }
 
+    #[inline]
     fn place(self) -> Place {
         match self.0 {
             index if index < Self::ROUTINES => Place::Step(usize::from(index)),

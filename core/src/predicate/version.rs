@@ -26,17 +26,24 @@ impl Version {
     /// Reads one to three components of ASCII digits, separated by points; those that are not given are 0. What follows the
     /// first `-` or `+` (a pre-release, a build) is dropped. `None` for everything else and for a component over `u64::MAX`.
     pub fn parse(text: &str) -> Option<Self> {
-        let release = text.find(['-', '+']).map_or(text, |end| &text[..end]);
-        let mut components = [0; 3];
-        for (index, component) in release.split('.').enumerate() {
-            // `parse` alone would take a sign.
-            if !component.bytes().all(|byte| byte.is_ascii_digit()) {
-                return None;
+        let mut components = [0_u64; 3];
+        let (mut index, mut has_digits) = (0, false);
+        for byte in text.bytes() {
+            match byte {
+                b'0'..=b'9' => {
+                    let digit = u64::from(byte - b'0');
+                    components[index] = components[index].checked_mul(10)?.checked_add(digit)?;
+                    has_digits = true;
+                }
+                b'.' if has_digits && index + 1 < components.len() => {
+                    (index, has_digits) = (index + 1, false);
+                }
+                b'-' | b'+' => break,
+                _ => return None,
             }
-            *components.get_mut(index)? = component.parse().ok()?;
         }
         let [major, minor, patch] = components;
-        Some(Self { major, minor, patch })
+        has_digits.then_some(Self { major, minor, patch })
     }
 
     /// Whether this version can stand in for `wanted`: it is not less, and of the same major version; where that is 0, of

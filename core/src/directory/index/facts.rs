@@ -88,6 +88,11 @@ impl Key {
         facts.into_iter().flatten().map(|(_, fact)| *fact)
     }
 
+    /// How many of its values are numbers.
+    pub(super) fn numbers(&self) -> usize {
+        self.by_number.len()
+    }
+
     fn is_unused(&self) -> bool {
         self.bare.is_none() && self.by_text.is_empty()
     }

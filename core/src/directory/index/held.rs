@@ -31,7 +31,7 @@ impl Held {
     pub(super) fn facts_of(&self, key: u32) -> &[u32] {
         let (keys, facts) = self.0.split_at(self.0.len() / 2);
         let start = if keys.len() <= LOOKED_THROUGH {
-            keys.iter().map(|other| usize::from(*other < key)).sum()
+            keys.iter().map(|other| u32::from(*other < key)).sum::<u32>() as usize
         } else {
             keys.partition_point(|other| *other < key)
         };

@@ -243,6 +243,8 @@ proptest! {
             prop_assert_eq!(pair.index.find(&filter, &predicate), found, "{:?} {:?}", filter, predicate);
             let among: SlotSet = candidates.iter().copied().filter(|slot| selected.contains(*slot)).collect();
             prop_assert_eq!(pair.index.select_among(candidates, &predicate), among, "{:?}", predicate);
+            // Asked of very many, clauses are worked out as sets.
+            prop_assert_eq!(pair.index.select_among(0..SLOTS, &predicate), selected, "{:?}", predicate);
         }
     }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{holds, parsed, set};
 use crate::capability::{Axis, Tag, TagKey};
-use crate::predicate::{Candidate, Clause, Facts, Key, Predicate};
+use crate::predicate::{Candidate, Clause, Fact, Facts, Key, Predicate};
 
 #[test]
 fn exists_finds_a_tag_with_a_value_or_without() {
@@ -187,6 +187,31 @@ fn a_candidate_takes_tags_and_metadata_in_any_order() {
         assert!(parsed(text).evaluate(&candidate), "{text}");
     }
     assert!(parsed("meta.owner = alice").evaluate(&candidate), "the first entry of a key counts");
+}
+
+#[test]
+fn keys_that_differ_only_in_the_middle_are_told_apart() {
+    let keys = ["attached.camera-1.enabled", "attached.camera-2.enabled", "attached.camera-3.enabled"];
+    let keys = keys.map(|key| TagKey::new(Axis::Devices, key));
+    assert_eq!(keys[0].print(), keys[1].print(), "or nothing is shown here");
+    let set = set(&["devices.attached.camera-2.enabled=2", "devices.attached.camera-3.enabled=3"], &[]);
+    let candidate = Candidate::from(&set);
+    for (key, expected) in keys.iter().zip([None, Some("2"), Some("3")]) {
+        assert_eq!(candidate.has(key), expected.is_some(), "{key}");
+        assert_eq!(candidate.values(key).next().map(Fact::text), expected, "{key}");
+    }
+}
+
+#[test]
+fn a_key_is_found_among_very_many() {
+    let tags: Vec<String> = (0..500).map(|number| format!("hardware.x{number}=%{number}")).collect();
+    let set = set(&tags.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+    let candidate = Candidate::from(&set);
+    for number in [0, 7, 250, 499] {
+        let key = TagKey::new(Axis::Hardware, format!("x{number}"));
+        assert_eq!(candidate.values(&key).next().unwrap().text(), format!("%{number}"));
+        assert!(!candidate.has(&TagKey::new(Axis::Software, key.key())), "of another axis");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::super::SlotSet;
 use super::super::condition::{Condition, Slots};
-use super::{accepted, condition_of, key_of};
+use super::{Asked, accepted, condition_of, key_of};
 use crate::predicate::{Clause, Node, Predicate};
 
 /// What reading a value costs, in clauses asked of a slot.
@@ -51,18 +51,9 @@ impl<'a> Sets<'a> {
         let (mut asking, mut adding) = (0, 0);
         for clause in clauses {
             asking += slots;
-            adding += self.index.held.len() / ADDED_AT_ONCE + self.values(clause) * READ_COST;
+            adding += cost_of_set(clause, self.index);
         }
         adding < asking
-    }
-
-    /// The values that have to be read for a clause.
-    fn values(&self, clause: &Clause) -> usize {
-        let facts = self.index.facts;
-        match (condition_of(clause, facts), key_of(clause, facts)) {
-            (None, Some(key)) => facts.key(key).with_texts().len(),
-            _ => 0,
-        }
     }
 
     /// Those of the slots of which all wanted parts hold.
@@ -80,7 +71,7 @@ impl<'a> Sets<'a> {
         let slots = self.index.held.len();
         let of = |child: &u16| -> &SlotSet { &sets[usize::from(*child)] };
         Cow::Owned(match node {
-            Node::Clause(clause) => return self.set_of_clause(clause),
+            Node::Clause(clause) => return set_of(clause, self.index),
             Node::And(children) => match children.split_first() {
                 Some((first, rest)) => rest.iter().fold(of(first).clone(), |set, child| set.and(of(child))),
                 None => self.index.live.clone(),
@@ -89,13 +80,26 @@ impl<'a> Sets<'a> {
             Node::Not(child) => self.index.live.without(of(child)),
         })
     }
+}
 
-    fn set_of_clause(&self, clause: &Clause) -> Cow<'a, SlotSet> {
-        let facts = self.index.facts;
-        let condition = condition_of(clause, facts).unwrap_or_else(|| {
-            let accepted = key_of(clause, facts).map_or_else(Vec::new, |key| accepted(clause, facts, key));
-            Condition::InAny(accepted.into_iter().map(|fact| &facts.fact(fact).holders).collect())
-        });
-        condition.slots(facts, self.index.held.len())
-    }
+/// What it costs to work out the set of a clause, in clauses asked of a slot: each slot may have to be added, and each value
+/// of the key be added or even read.
+pub(super) fn cost_of_set(clause: &Clause, index: Slots<'_>) -> usize {
+    let Some(key) = key_of(clause, index.facts) else { return 0 };
+    let values = match Asked::by(clause) {
+        Asked::Key | Asked::Text(_) => 0,
+        Asked::Number(_) => index.facts.key(key).numbers() / ADDED_AT_ONCE,
+        Asked::Reading => index.facts.key(key).with_texts().len() * READ_COST,
+    };
+    index.held.len() / ADDED_AT_ONCE + values
+}
+
+/// The slots of which a clause holds.
+pub(super) fn set_of<'a>(clause: &Clause, index: Slots<'a>) -> Cow<'a, SlotSet> {
+    let facts = index.facts;
+    let condition = condition_of(clause, facts).unwrap_or_else(|| {
+        let accepted = key_of(clause, facts).map_or_else(Vec::new, |key| accepted(clause, facts, key));
+        Condition::InAny(accepted.into_iter().map(|fact| &facts.fact(fact).holders).collect())
+    });
+    condition.slots(facts, index.held.len())
 }
