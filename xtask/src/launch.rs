@@ -27,8 +27,20 @@ pub(crate) fn lint(args: &[String]) -> Result<(), Failure> {
     process::become_program(&mut process::command(program))
 }
 
-/// `cargo xtask bench`.
+/// `cargo xtask bench`: the benchmarks, and the testbed for those of them that are simulated.
 pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
     let program = cargo::build("lacewing-bench", "lacewing-bench", Profile::Release)?;
-    process::become_program(process::command(program).args(args))
+    let mut command = process::command(program);
+    if wants_simulator(args) {
+        command.arg("--simulator").arg(cargo::build("lacewing-sim", "lacewing-sim", Profile::Sim)?);
+    }
+    process::become_program(command.args(args))
+}
+
+/// Whether these arguments of the benchmarks lead to a simulation: what would not should not wait for the testbed.
+fn wants_simulator(args: &[String]) -> bool {
+    const OTHERS: [&str; 6] = ["calls", "directory", "-h", "--help", "-V", "--version"];
+    let is_other = |arg: &String| OTHERS.contains(&arg.trim_start_matches("--only="));
+    let names_one = |arg: &String| arg == "--simulator" || arg.starts_with("--simulator=");
+    !args.iter().any(|arg| is_other(arg) || names_one(arg))
 }

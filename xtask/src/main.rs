@@ -20,7 +20,7 @@ usage: cargo xtask COMMAND [ARGS]
   test [OPTIONS] [PART..]      run every suite once, or only the named parts
   fixtures [--check|--reports] write the generated files, or compare them, or cross-check the runners' reports
   lint                         check what rustc and clippy do not know: selects, layers, sizes, marks, minimum Rust
-  bench [ARGS]                 measure calls beside raw TCP, in a release build
+  bench [ARGS]                 measure calls, the directory and convergence, in a release build
   help                         this text
 
 options of test:

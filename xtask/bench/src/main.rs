@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: calls beside raw TCP on loopback, in one run, and then questions to the directory.
+//! `cargo xtask bench`: calls beside raw TCP on loopback, in one run, then questions to the directory, and at last how soon a
+//! simulated mesh knows of a change.
 //!
 //! Three contenders carry the same payload between two processes: a blocking TCP echo, a tokio TCP echo with length prefixes,
 //! and a call of Lacewing. The first two are floors: they do less than any call can. Rounds are interleaved, so that the
@@ -6,9 +7,11 @@
 
 mod clock;
 mod contender;
+mod convergence;
 mod directory;
 mod environment;
 mod failure;
+mod goal;
 mod options;
 mod report;
 mod rounds;
@@ -47,7 +50,12 @@ fn measure(options: &Options) -> Result<(), Failure> {
     } else {
         Vec::new()
     };
-    let report = report::Report::new(environment::Environment::look(), settings, &rounds, directory);
+    let convergence = match &options.simulator {
+        Some(simulator) if settings.measures(Part::Convergence) => convergence::run(simulator)?,
+        _ => Vec::new(),
+    };
+    let environment = environment::Environment::look();
+    let report = report::Report::new(environment, settings, &rounds, directory, convergence);
     print!("{}", report.table());
     let path = options.out();
     report.write(&path)?;

@@ -15,9 +15,10 @@ pub(crate) const IN_FLIGHT: usize = 64;
 /// Questions of the directory, in each round and for each size of the mesh.
 const QUESTIONS: u32 = Metric::ALL.len() as u32 * NODES.len() as u32;
 
-/// Measures calls beside raw TCP on loopback, and questions to the directory.
+/// Measures calls beside raw TCP on loopback, questions to the directory, and how soon a mesh knows of a change.
 ///
-/// Prints a table and writes JSON. It asserts nothing about times: what a number means depends on the machine.
+/// Prints tables and writes JSON. Where there is a goal, it says whether it is met, and asserts nothing: what a number means
+/// depends on the machine.
 #[derive(Parser, Debug)]
 #[command(name = "lacewing-bench", version)]
 pub(crate) struct Options {
@@ -41,6 +42,10 @@ pub(crate) struct Options {
     /// Measure this part alone; it gets all the time.
     #[arg(long, value_name = "PART")]
     only: Option<Part>,
+
+    /// The testbed, which measures convergence; without it that part is left out. `cargo xtask bench` builds it.
+    #[arg(long, value_name = "PROGRAM", required_if_eq("only", "convergence"))]
+    pub(crate) simulator: Option<PathBuf>,
 
     /// Where the JSON goes [default: bench/bench.json in cargo's target folder].
     #[arg(long, value_name = "FILE")]
@@ -68,6 +73,8 @@ pub(crate) enum Part {
     Calls,
     /// Questions to the directory.
     Directory,
+    /// How soon a mesh knows of a change. Simulated, so that --seconds does not concern it.
+    Convergence,
 }
 
 /// What is measured, and for how long.
@@ -124,11 +131,13 @@ impl Settings {
         self.only.is_none_or(|only| only == part)
     }
 
-    /// By when a measurement has ended, or hangs: ten times what is planned, and time to start on a busy machine.
+    /// By when a measurement has ended, or hangs: ten times what is planned, and time to start on a busy machine. The
+    /// testbed is given ten minutes.
     pub(crate) fn ends_within(&self) -> Duration {
         let rounds = self.rounds as u32;
         let calls = self.phase * rounds * Contender::ALL.len() as u32 * PHASES;
-        (calls + self.question * rounds * QUESTIONS) * 10 + Duration::from_secs(60)
+        let simulated = Duration::from_secs(if self.measures(Part::Convergence) { 600 } else { 0 });
+        (calls + self.question * rounds * QUESTIONS) * 10 + simulated + Duration::from_secs(60)
     }
 }
 

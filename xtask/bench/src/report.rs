@@ -7,9 +7,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::contender::Contender;
+use crate::convergence;
 use crate::directory;
 use crate::environment::Environment;
 use crate::failure::{Failure, While as _};
+use crate::goal::Verdict;
 use crate::options::Settings;
 use crate::rounds::{Metric, Round};
 use crate::statistics::Spread;
@@ -26,6 +28,8 @@ pub(crate) struct Report {
     rows: Vec<Row>,
     /// Empty where the directory was not measured.
     directory: Vec<directory::Column>,
+    /// Empty where convergence was not measured.
+    convergence: Vec<convergence::Mesh>,
 }
 
 /// One metric.
@@ -54,10 +58,11 @@ impl Report {
         settings: Settings,
         rounds: &[Round],
         directory: Vec<directory::Column>,
+        convergence: Vec<convergence::Mesh>,
     ) -> Self {
         let metrics = if rounds.is_empty() { &[][..] } else { &Metric::ALL };
         let rows = metrics.iter().map(|metric| Row::new(*metric, rounds)).collect();
-        Self { environment, settings, rows, directory }
+        Self { environment, settings, rows, directory, convergence }
     }
 
     /// Medians with the smallest and the largest round, as Markdown.
@@ -69,6 +74,10 @@ impl Report {
         }
         if !self.directory.is_empty() {
             text += &self.questions();
+            text.push('\n');
+        }
+        if !self.convergence.is_empty() {
+            text += &self.changes();
             text.push('\n');
         }
         let Environment { cores, cpu_model, os, rustc, profile, .. } = &self.environment;
@@ -83,10 +92,26 @@ impl Report {
     fn questions(&self) -> String {
         let mut header = vec![String::new()];
         header.extend(self.directory.iter().map(|column| format!("{} nodes", column.nodes)));
+        header.extend(GOAL_HEADER.map(str::to_owned));
         let mut lines = vec![header];
         for (index, metric) in directory::Metric::ALL.into_iter().enumerate() {
             let mut cells = vec![metric.title().to_owned()];
             cells.extend(self.directory.iter().map(|column| cell(&column.spreads[index])));
+            cells.extend(goal_cells(directory::verdict(metric, &self.directory)));
+            lines.push(cells);
+        }
+        aligned(&lines)
+    }
+
+    fn changes(&self) -> String {
+        let mut header = vec![String::new()];
+        header.extend(self.convergence.iter().map(|mesh| format!("{} nodes", mesh.nodes)));
+        header.extend(GOAL_HEADER.map(str::to_owned));
+        let mut lines = vec![header];
+        for metric in &convergence::Metric::ALL {
+            let mut cells = vec![metric.title.to_owned()];
+            cells.extend(self.convergence.iter().map(|mesh| rounded(metric.of(mesh))));
+            cells.extend(goal_cells(metric.verdict(&self.convergence)));
             lines.push(cells);
         }
         aligned(&lines)
@@ -138,8 +163,32 @@ impl Report {
             contenders: if self.rows.is_empty() { Vec::new() } else { contenders.collect() },
             ratios_of_call_to: if self.rows.is_empty() { Vec::new() } else { ratios.collect() },
             directory: self.directory.iter().map(Questions::of).collect(),
+            convergence: self.convergence.iter().map(|mesh| &mesh.figures).collect(),
+            goals: self.goals(),
         }
     }
+
+    /// What became of each goal of what was measured, by the name of the metric.
+    fn goals(&self) -> Map<String, Value> {
+        let directory = directory::Metric::ALL
+            .into_iter()
+            .filter_map(|metric| Some((metric.name(), directory::verdict(metric, &self.directory)?)));
+        let convergence = convergence::Metric::ALL
+            .iter()
+            .filter_map(|metric| Some((metric.name, metric.verdict(&self.convergence)?)));
+        directory
+            .chain(convergence)
+            .map(|(name, verdict)| (name.to_owned(), serde_json::json!(verdict)))
+            .collect()
+    }
+}
+
+/// The last two columns of a table with goals.
+const GOAL_HEADER: [&str; 2] = ["goal: at most", ""];
+
+/// The cells under them.
+fn goal_cells(verdict: Option<Verdict>) -> [String; 2] {
+    verdict.map_or_else(Default::default, Verdict::cells)
 }
 
 #[derive(Serialize)]
@@ -150,6 +199,8 @@ struct Json<'a> {
     contenders: Vec<Column>,
     ratios_of_call_to: Vec<Column>,
     directory: Vec<Questions>,
+    convergence: Vec<&'a Map<String, Value>>,
+    goals: Map<String, Value>,
 }
 
 /// What was measured of a mesh of so many nodes.

@@ -66,12 +66,15 @@ fn assert_questions_answered(json: &Value) {
     for column in columns {
         let metrics: Vec<_> =
             column.as_object().unwrap().iter().filter(|(name, _)| *name != "nodes").collect();
-        assert_eq!(metrics.len(), 12);
+        assert_eq!(metrics.len(), 13);
         for (name, spread) in metrics {
             let [min, median, max] = ["min", "median", "max"].map(|part| spread[part].as_f64().unwrap());
             assert!(0.0 < min && min <= median && median <= max, "{name} of {nodes:?}");
         }
     }
+    // Whether goals are met is not for a test to say; that they were judged is.
+    assert_eq!(json["goals"]["two_broad_tags_ns_per_node"]["nodes"], 10_000);
+    assert_eq!(json["goals"].as_object().unwrap().len(), 7);
 }
 
 #[test]
@@ -83,6 +86,32 @@ fn a_part_can_be_measured_alone() {
     let (table, json) = quick(&["--only", "calls"]);
     assert!(!table.contains("nodes"), "{table}");
     assert_eq!(json["directory"].as_array().unwrap().len(), 0);
+    assert_eq!(json["goals"].as_object().unwrap().len(), 0);
+}
+
+/// The testbed that is not built for this.
+const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand-in/simulator.sh");
+
+#[test]
+fn convergence_is_what_the_testbed_says_next_to_its_goals() {
+    let (table, json) = quick(&["--only", "convergence", "--simulator", STAND_IN]);
+    assert!(table.contains("200 nodes") && !table.contains("10000 nodes"), "{table}");
+    assert_eq!(json["convergence"][1]["links"], 400);
+    let verdicts = ["change_in_diameters", "idle_bytes_per_link_per_s"].map(|name| &json["goals"][name]);
+    assert_eq!(verdicts.map(|verdict| verdict["met"].as_bool()), [Some(true), Some(false)]);
+    assert_eq!(verdicts.map(|verdict| verdict["nodes"].as_u64()), [Some(200), Some(200)]);
+    assert!(table.contains("missed, 1.50 of it"), "{table}");
+}
+
+#[test]
+fn a_testbed_that_gives_no_figures_is_a_failure_with_code_1() {
+    for (simulator, complaint) in
+        [("false", "exit status"), ("echo", "running echo"), ("/not/there", "running")]
+    {
+        let output = bench(&["--quick", "--only", "convergence", "--simulator", simulator]);
+        assert_eq!(output.status.code(), Some(1), "{simulator}");
+        assert!(errors(&output).contains(complaint), "{}", errors(&output));
+    }
 }
 
 #[test]
@@ -102,6 +131,7 @@ fn a_command_line_that_cannot_be_followed_is_refused_with_code_2() {
         &["--quick", "--seconds", "3"],
         &["--fast"],
         &["--only", "nothing"],
+        &["--only", "convergence"],
         &["serve", "nothing"],
     ] {
         let output = bench(args);

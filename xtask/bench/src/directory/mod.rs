@@ -7,6 +7,7 @@ use std::time::Duration;
 
 pub(crate) use metric::Metric;
 
+use crate::goal::Verdict;
 use crate::statistics::Spread;
 
 /// Nodes of each mesh.
@@ -30,4 +31,10 @@ fn column(nodes: u32, rounds: usize, span: Duration) -> Column {
     let samples: Vec<_> = (0..rounds).map(|_| mesh.sample(span)).collect();
     let spreads = Metric::ALL.map(|metric| Spread::of(samples.iter().map(|sample| sample[metric as usize])));
     Column { nodes, spreads: spreads.into() }
+}
+
+/// What became of a metric's goal, if it has one.
+pub(crate) fn verdict(metric: Metric, columns: &[Column]) -> Option<Verdict> {
+    let medians = columns.iter().map(|column| (column.nodes, column.spreads[metric as usize].median));
+    metric.goal()?.judge(medians)
 }
