@@ -6,7 +6,7 @@ mod door;
 mod nodes;
 mod tunnels;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -35,6 +35,8 @@ pub(crate) struct Membership {
     incarnation: Incarnation,
     dialling: Dialling,
     links: BTreeMap<LinkId, LinkEntry>,
+    /// Those of them that another one has replaced, or that say goodbye: few, while there may be many links.
+    retiring: BTreeSet<LinkId>,
     neighbours: BTreeMap<NodeId, Neighbour>,
     /// The latest incarnation of every node that was ever here, as its owner signed it.
     seen: BTreeMap<NodeId, SignedIncarnation>,
@@ -149,6 +151,7 @@ impl Membership {
             incarnation,
             dialling: Dialling::new(rng),
             links: BTreeMap::new(),
+            retiring: BTreeSet::new(),
             neighbours: BTreeMap::new(),
             seen: BTreeMap::new(),
             seen_order: VecDeque::new(),
@@ -213,7 +216,7 @@ impl Membership {
         gauge("membership.neighbours", self.neighbours.len(), limits.links_max, false);
         gauge("membership.configured_peers", self.dialling.len(), limits.configured_peers_max, false);
         gauge("membership.nodes_seen", self.seen.len(), limits.remembered_peers_max, false);
-        let retiring = self.links.values().filter(|entry| entry.retirement.is_some()).count();
+        let retiring = self.retirements().count();
         gauge("membership.retiring_links", retiring, limits.links_max + limits.tunnels_max, true);
         gauge("membership.nodes", self.nodes.len(), limits.nodes_max, false);
     }
@@ -348,7 +351,7 @@ impl Membership {
             cx.mark("membership.newer_life");
             // If somebody still lives there, it has a copy of the key, and the proof tells it to stop.
             self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: Some(newer) });
-            self.links.remove(&link);
+            self.forget_link(link);
         }
         if self.neighbours.get(&node).is_some_and(|neighbour| neighbour.incarnation < newer.incarnation) {
             self.node_down(cx, node, DownReason::Superseded);
@@ -369,7 +372,7 @@ impl Membership {
             .collect();
         for link in older {
             cx.mark("membership.newer_life_announced");
-            self.links.remove(&link);
+            self.forget_link(link);
             self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
         }
         if self.neighbours.get(&node).is_some_and(|neighbour| neighbour.incarnation < incarnation) {
@@ -414,6 +417,7 @@ impl Membership {
         if let Some(entry) = self.links.get_mut(&drop) {
             let until = cx.now + self.config.timing.retire_timeout * patience / 2;
             entry.retirement = Some(Retirement::new(until, we_decide));
+            self.retiring.insert(drop);
         }
         self.out.push_back(Out::Poke { link: drop });
         self.out.push_back(Out::Retire { link: drop });
@@ -467,6 +471,7 @@ impl Membership {
         } else if reason == CloseReason::Superseded && entry.retirement.is_none() {
             let until = cx.now + self.config.timing.retire_timeout;
             entry.retirement = Some(Retirement::new(until, false));
+            self.retiring.insert(link);
             self.out.push_back(Out::Retire { link });
         }
         if self.neighbours.get(&node).is_some_and(|neighbour| neighbour.link == link)
@@ -503,11 +508,22 @@ impl Membership {
         true
     }
 
+    /// The links that another one has replaced, or that say goodbye.
+    fn retirements(&self) -> impl Iterator<Item = (LinkId, &Retirement)> {
+        let retirement = |link: &LinkId| Some((*link, self.links.get(link)?.retirement.as_ref()?));
+        self.retiring.iter().filter_map(retirement)
+    }
+
+    fn forget_link(&mut self, link: LinkId) -> Option<LinkEntry> {
+        self.retiring.remove(&link);
+        self.links.remove(&link)
+    }
+
     fn link_closed(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: CloseReason) {
         let is_self = reason == CloseReason::SelfConnection;
         self.dialling.link_closed(cx, &self.config.timing, link, is_self);
         self.nodes.link_closed(link);
-        let Some(entry) = self.links.remove(&link) else { return };
+        let Some(entry) = self.forget_link(link) else { return };
         let Some(node) = entry.node() else { return };
         if self.neighbours.get(&node).is_none_or(|neighbour| neighbour.link != link) || self.promote(cx, node)
         {
@@ -530,7 +546,7 @@ impl Membership {
             .collect();
         for link in left {
             cx.mark("membership.retiring_link_ended_with_its_node");
-            self.links.remove(&link);
+            self.forget_link(link);
             self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
         }
         self.dialling.node_down(cx, &self.config.timing, node, cx.now - neighbour.up_since);
@@ -563,6 +579,7 @@ impl Membership {
         if let Some(entry) = self.links.get_mut(&link) {
             let until = cx.now + self.config.timing.retire_timeout;
             entry.retirement.get_or_insert(Retirement::new(until, false));
+            self.retiring.insert(link);
         }
         self.overtaken_by = Some((link, newer.incarnation));
     }
@@ -702,7 +719,7 @@ impl Machine for Membership {
     }
 
     fn timeout(&self) -> Option<Instant> {
-        let retirement = self.links.values().filter_map(|entry| Some(entry.retirement.as_ref()?.until)).min();
+        let retirement = self.retirements().map(|(_, retirement)| retirement.until).min();
         let retirement = retirement.filter(|until| *until < Instant::NEVER);
         [self.dialling.next_due(), retirement, self.nodes.next_due()].into_iter().flatten().min()
     }
@@ -710,14 +727,8 @@ impl Machine for Membership {
     fn on_timeout(&mut self, cx: &mut Cx<'_>) {
         self.dial_due(cx);
         self.nodes.wake(cx, &mut self.out);
-        let over: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter(|(_, entry)| {
-                entry.retirement.as_ref().is_some_and(|retirement| retirement.until <= cx.now)
-            })
-            .map(|(link, _)| *link)
-            .collect();
+        let over = self.retirements().filter(|(_, retirement)| retirement.until <= cx.now);
+        let over: Vec<LinkId> = over.map(|(link, _)| link).collect();
         for link in over {
             cx.mark("membership.retirement_over");
             if link.is_tunnel() {

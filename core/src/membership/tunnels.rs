@@ -74,7 +74,7 @@ impl Membership {
 
     /// A tunnel is over.
     pub(super) fn tunnel_closed(&mut self, link: LinkId) {
-        if let Some(node) = self.links.remove(&link).and_then(|entry| entry.node()) {
+        if let Some(node) = self.forget_link(link).and_then(|entry| entry.node()) {
             self.prefer_other_tunnel(node);
         }
     }
@@ -95,6 +95,7 @@ impl Membership {
         let Some(node) = entry.node() else { return };
         let until = Instant::NEVER;
         entry.retirement = Some(Retirement::new(until, true));
+        self.retiring.insert(link);
         self.out.push_back(Out::Unprefer { node, link });
         self.prefer_other_tunnel(node);
         self.out.push_back(Out::Retire { link });
@@ -108,6 +109,7 @@ impl Membership {
         let until = Instant::NEVER;
         let retirement = entry.retirement.get_or_insert(Retirement::new(until, false));
         (retirement.idle, retirement.until) = (false, until);
+        self.retiring.insert(link);
         self.out.push_back(Out::Retire { link });
     }
 
