@@ -219,6 +219,7 @@ impl View {
         }
         self.catalogue.remove(node);
         self.digests.touch(node);
+        self.hidden.remove(node);
         Some(owner.head)
     }
 

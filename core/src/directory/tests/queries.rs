@@ -143,6 +143,23 @@ fn names_are_resolved_as_id_then_alias_then_label_smallest_id_first() {
 }
 
 #[test]
+fn of_hidden_nodes_nothing_is_left_when_their_time_is_over() {
+    let limits = Limits { directory_owners_max: 4, ..Limits::default() };
+    let (mut node, link) = Node::with_neighbour(1, limits);
+    // More than there is room for, one after another: none of them ever counts as alive.
+    for number in 20..30 {
+        let mut owner = Author::new(number);
+        owner.ttl_s = 60;
+        owner.announce(&[record("ghost")]).tell(&mut node, link);
+        node.handle(In::Hide { node: owner.id() });
+        assert!(!node.directory.is_visible(&owner.id()), "there is room to hide node {number}");
+        node.rest(Duration::from_secs(61));
+        assert_eq!(node.gauge("directory.owners"), 1);
+        assert_eq!(node.gauge("directory.hidden_nodes"), 0);
+    }
+}
+
+#[test]
 fn hidden_nodes_are_kept_but_not_given() {
     let (mut node, link) = Node::with_neighbour(1, Limits::default());
     let mut owner = Author::new(20);
