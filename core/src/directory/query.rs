@@ -3,14 +3,15 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Directory;
 use super::entry::{EntryKind, EntryValue, ProviderEntry};
 use super::view::Owner;
+use super::{Directory, ProvenProvider};
 use crate::address::Address;
 use crate::capability::{CapabilitySet, Filter, ScopeQuery};
 use crate::identity::{Incarnation, NodeId, NodeLabel, PublicKey};
 use crate::predicate::Predicate;
 use crate::time::Instant;
+use crate::wire::body::directory::Version;
 
 /// A node that serves an action.
 ///
@@ -118,6 +119,25 @@ impl Directory {
     /// The life of a node that its latest announcement is of.
     pub(crate) fn incarnation_of(&self, node: &NodeId) -> Option<Incarnation> {
         Some(self.view.get(node)?.head.incarnation)
+    }
+
+    /// The latest life of a node that has been seen to be signed, also of one whose announcement is no longer kept.
+    pub(crate) fn signed_life_of(&self, node: &NodeId) -> Option<Incarnation> {
+        Some(self.known(node)?.incarnation)
+    }
+
+    /// Whether its owner has said since, as far as is known here, that what a proof shows is over.
+    pub(crate) fn contradicts(&self, proved: &ProvenProvider) -> bool {
+        let shown = (proved.incarnation, proved.sequence);
+        let is_newer = |known: Version| (known.incarnation, known.sequence) > shown;
+        if !self.known(&proved.node).is_some_and(is_newer) {
+            return false;
+        }
+        let key = EntryKind::Provider.key(proved.entry.path.as_str());
+        let now = self.view.get(&proved.node).and_then(|owner| owner.set.get(&key));
+        !now.is_some_and(
+            |stored| matches!(&stored.value, EntryValue::Provider(entry) if entry.state.takes_calls()),
+        )
     }
 
     /// Every node that counts as alive and says anything at all, in the order of ids.

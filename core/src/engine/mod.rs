@@ -113,6 +113,8 @@ pub struct Engine {
     neighbour_links: BTreeMap<NodeId, LinkId>,
     /// Questions that are being asked for calls, by their numbers.
     queries: BTreeMap<u64, Arc<ActionPath>>,
+    /// The question that is open for each action.
+    sought: BTreeMap<Arc<ActionPath>, u64>,
     last_query: u64,
     outputs: VecDeque<Output>,
     closed: BTreeMap<CloseReason, u64>,
@@ -145,6 +147,7 @@ impl Engine {
             delivery: Delivery::new(config.clone(), own, rng(RandomDomain::Delivery)),
             neighbour_links: BTreeMap::new(),
             queries: BTreeMap::new(),
+            sought: BTreeMap::new(),
             last_query: 0,
             config,
             node_id,

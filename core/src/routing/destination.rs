@@ -1,11 +1,14 @@
 //! What is known of one destination, and which of the ways to it is taken.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
+use super::bucket::Bucket;
 use super::round_trip::HOP_COST;
 use crate::config::RouteMetric;
 use crate::identity::Incarnation;
 use crate::link::LinkId;
+use crate::time::Instant;
 use crate::wire::body::routing::{ANNOUNCEMENT_HOPS_MAX, RouteOffer, RouteVersion};
 
 /// Neighbours that are remembered to wait for a newer sequence number of one destination. The oldest are forgotten.
@@ -14,6 +17,19 @@ const ASKS_MAX: usize = 8;
 /// What the link costs more that makes a way too long for payloads: more than all links of a way that is not. It is part
 /// of what is announced, because a way that is worse for whatever reason must never be announced as a better one.
 pub(super) const TOO_FAR_COST: u32 = 1 << 29;
+
+/// By how much a sequence number may leap at once: as far as its owner goes at a time, see `request.rs`.
+pub(super) const SEQUENCE_LEAP_MAX: u64 = 1 << 20;
+/// By how much the sequence numbers that are believed of one life may rise in a second: two leaps, which is the most that an owner
+/// makes. So whatever others claim, the owner can go past it.
+const SEQUENCE_RATE: u64 = 2 * SEQUENCE_LEAP_MAX;
+/// And at once, because numbers are not heard as evenly as they are made. What rises further is believed when as much time has passed.
+const SEQUENCE_BURST: u64 = 4 * SEQUENCE_LEAP_MAX;
+/// How far a number may rise that is believed at all, and how far its owner goes, leap after leap, when others say that it has: a
+/// minute of leaps.
+pub(super) const SEQUENCE_AHEAD_MAX: u64 = 64 * SEQUENCE_RATE;
+/// When the numbers of a life have risen by so much, its owner is told. One that is not under attack needs years for it.
+const SEQUENCE_RISE_MAX: u64 = 1 << 16;
 
 /// The best that this node has ever announced of a destination (the feasibility distance of RFC 8966, section 2.4).
 ///
@@ -29,9 +45,75 @@ pub(super) struct Distance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Offer {
     pub(super) link: LinkId,
-    pub(super) terms: RouteOffer,
+    /// What it said last.
+    pub(super) said: RouteOffer,
+    /// What counts: the last that it said and that was believed. To go by something older is safe, because nobody's distance
+    /// ever becomes worse.
+    terms: Option<RouteOffer>,
+    /// Since when what it says is not believed.
+    doubted_at: Option<Instant>,
     /// What the link to the neighbour costs.
     pub(super) cost: u32,
+}
+
+/// The life of a destination that it has signed, and how far its sequence numbers have come.
+///
+/// Offers are not signed. Without this anybody could raise the distance to where the destination never gets, and all true offers
+/// would be unsafe from then on.
+#[derive(Debug)]
+struct Proof {
+    incarnation: Incarnation,
+    /// The latest sequence number of this life that was believed. The first that this node hears is, if the life may be an old one.
+    latest: Option<u64>,
+    pace: Bucket,
+    /// The number from which on the owner is told.
+    alarm: u64,
+}
+
+impl Proof {
+    fn new(incarnation: Incarnation, latest: Option<u64>, now: Instant) -> Self {
+        let pace = Bucket::new(SEQUENCE_RATE, SEQUENCE_BURST, now);
+        Self { incarnation, latest, pace, alarm: SEQUENCE_RISE_MAX }
+    }
+
+    /// Whether the destination can have made what is offered. What belongs to an older life does no harm.
+    fn believes(&mut self, offer: &RouteOffer, doubted_at: Option<Instant>, now: Instant) -> bool {
+        let RouteVersion { incarnation, sequence } = offer.version;
+        if incarnation != self.incarnation {
+            return incarnation < self.incarnation;
+        }
+        let rise = self.rise(sequence);
+        let has_waited =
+            doubted_at.and_then(|at| Self::waits_until(at, rise)).is_some_and(|until| until <= now);
+        // A destination may say of itself what it likes.
+        let believed = rise == 0 || offer.hops == 0 || has_waited || self.pace.take(now, rise);
+        if believed {
+            self.latest = self.latest.max(Some(sequence));
+        }
+        believed
+    }
+
+    fn rise(&self, sequence: u64) -> u64 {
+        self.latest.map_or(0, |latest| sequence.saturating_sub(latest))
+    }
+
+    /// When a number that rises by so much has waited for as long as its owner takes to make it, if it can be waited for.
+    fn waits_until(doubted_at: Instant, rise: u64) -> Option<Instant> {
+        let micros = (rise.min(SEQUENCE_AHEAD_MAX) * 1_000_000).div_ceil(SEQUENCE_RATE);
+        (rise <= SEQUENCE_AHEAD_MAX).then(|| doubted_at + Duration::from_micros(micros))
+    }
+
+    /// When something that is not believed now will be, if ever.
+    fn believes_at(&self, offer: &Offer) -> Option<Instant> {
+        let RouteVersion { incarnation, sequence } = offer.said.version;
+        if incarnation != self.incarnation {
+            return None;
+        }
+        let rise = self.rise(sequence);
+        let ready = (rise <= SEQUENCE_BURST).then(|| self.pace.ready_at(rise));
+        let waited = offer.doubted_at.and_then(|at| Self::waits_until(at, rise));
+        [ready, waited].into_iter().flatten().min()
+    }
 }
 
 /// A way, seen from this node: with the link to the neighbour.
@@ -85,16 +167,17 @@ impl Rules {
         (way.metric, way.hops, way.link)
     }
 
-    /// The way by an offer; `None` if it is longer or dearer than anything that counts.
+    /// The way by an offer; `None` if it is not believed, or longer or dearer than anything that counts.
     fn way(self, offer: &Offer) -> Option<Way> {
-        let hops = offer.terms.hops + 1;
-        let mut metric = offer.terms.metric.checked_add(offer.cost)?;
+        let terms = offer.terms?;
+        let hops = terms.hops + 1;
+        let mut metric = terms.metric.checked_add(offer.cost)?;
         if hops == self.hops_max.saturating_add(1) {
             metric = metric.checked_add(TOO_FAR_COST)?;
         }
         (hops <= ANNOUNCEMENT_HOPS_MAX).then_some(Way {
             link: offer.link,
-            version: offer.terms.version,
+            version: terms.version,
             hops,
             metric,
         })
@@ -106,6 +189,7 @@ impl Rules {
 pub(super) struct Destination {
     /// What neighbours offer, in the order of their links. All but one are spare.
     offers: Vec<Offer>,
+    proof: Option<Proof>,
     pub(super) distance: Option<Distance>,
     /// The way that is taken.
     pub(super) chosen: Option<Way>,
@@ -135,9 +219,9 @@ pub(super) struct Hunger {
 }
 
 impl Offer {
-    /// Whether the neighbour is the destination itself. It alone offers a way without a hop.
-    fn is_owner(&self) -> bool {
-        self.terms.hops == 0
+    /// Whether what the neighbour said last counts.
+    pub(super) fn is_believed(&self) -> bool {
+        self.terms == Some(self.said)
     }
 }
 
@@ -154,18 +238,100 @@ impl Destination {
         self.position(link).ok().map(|position| &self.offers[position])
     }
 
-    /// Takes a neighbour's offer in the place of its last one. Whether it is its first.
-    pub(super) fn put(&mut self, offer: Offer) -> bool {
-        match self.position(offer.link) {
+    /// Takes a neighbour's offer in the place of its last one, which goes on to count while this one is not believed. Whether it is
+    /// the neighbour's first.
+    pub(super) fn put(&mut self, link: LinkId, said: RouteOffer, cost: u32, now: Instant) -> bool {
+        let doubted_at = self.offer_of(link).and_then(|offer| offer.doubted_at);
+        let believed = self.proof.as_mut().is_some_and(|proof| proof.believes(&said, doubted_at, now));
+        let doubted_at = if believed { None } else { doubted_at.or(Some(now)) };
+        let terms = believed.then_some(said);
+        match self.position(link) {
             Ok(position) => {
-                self.offers[position] = offer;
+                let offer = &mut self.offers[position];
+                *offer = Offer { said, terms: terms.or(offer.terms), doubted_at, cost, ..*offer };
                 false
             }
             Err(position) => {
-                self.offers.insert(position, offer);
+                self.offers.insert(position, Offer { link, said, terms, doubted_at, cost });
                 true
             }
         }
+    }
+
+    /// The neighbour's offer comes by another link from now on.
+    pub(super) fn relink(&mut self, old: LinkId, new: LinkId, cost: u32) {
+        let Ok(position) = self.position(old) else { return };
+        let offer = Offer { link: new, cost, ..self.offers.remove(position) };
+        if let Err(position) = self.position(new) {
+            self.offers.insert(position, offer);
+        }
+        // The same neighbour on another link is the same way.
+        for way in [&mut self.chosen, &mut self.told].into_iter().flatten() {
+            if way.link == old {
+                way.link = new;
+            }
+        }
+    }
+
+    /// Whether the destination has not signed this life of it, as far as is known here.
+    pub(super) fn lacks_proof(&self, incarnation: Incarnation) -> bool {
+        self.proof.as_ref().is_none_or(|proof| proof.incarnation < incarnation)
+    }
+
+    /// The destination has signed this life. Whether that is new.
+    pub(super) fn prove(&mut self, incarnation: Incarnation, now: Instant) -> bool {
+        let is_new = self.lacks_proof(incarnation);
+        if is_new {
+            // A life that begins while this node looks on begins with the number 0.
+            let latest = self.proof.as_ref().map(|_| 0);
+            self.proof = Some(Proof::new(incarnation, latest, now));
+            // What was offered before cannot have waited for anything.
+            for offer in self.offers.iter_mut().filter(|offer| !offer.is_believed()) {
+                offer.doubted_at = Some(now);
+            }
+            self.believe(now);
+        }
+        is_new
+    }
+
+    /// Whether what a neighbour offers has risen by a lot since the last time, and is or will be believed. Gives its version.
+    pub(super) fn has_risen(&mut self, link: LinkId) -> Option<RouteVersion> {
+        let RouteVersion { incarnation, sequence } = self.offer_of(link)?.said.version;
+        let proof = self.proof.as_mut().filter(|proof| proof.incarnation == incarnation)?;
+        if sequence < proof.alarm || proof.rise(sequence) > SEQUENCE_AHEAD_MAX {
+            return None;
+        }
+        proof.alarm = sequence.saturating_add(SEQUENCE_RISE_MAX);
+        Some(RouteVersion { incarnation: proof.incarnation, sequence })
+    }
+
+    /// Forgets the distance, and what the sequence numbers were.
+    pub(super) fn begin_anew(&mut self, now: Instant) {
+        self.distance = None;
+        if let Some(proof) = &mut self.proof {
+            *proof = Proof::new(proof.incarnation, None, now);
+            self.believe(now);
+        }
+    }
+
+    /// Looks once more at what was not believed, the oldest first.
+    pub(super) fn believe(&mut self, now: Instant) {
+        let Some(proof) = &mut self.proof else { return };
+        let mut doubted: Vec<&mut Offer> =
+            self.offers.iter_mut().filter(|offer| !offer.is_believed()).collect();
+        doubted.sort_unstable_by_key(|offer| offer.said.version);
+        for offer in doubted {
+            if proof.believes(&offer.said, offer.doubted_at, now) {
+                (offer.terms, offer.doubted_at) = (Some(offer.said), None);
+            }
+        }
+    }
+
+    /// When something that was not believed may be.
+    pub(super) fn believes_at(&self) -> Option<Instant> {
+        let proof = self.proof.as_ref()?;
+        let doubted = self.offers.iter().filter(|offer| !offer.is_believed());
+        doubted.filter_map(|offer| proof.believes_at(offer)).min()
     }
 
     /// Whether the neighbour had an offer, which is gone now.
@@ -183,11 +349,9 @@ impl Destination {
     /// Whether an offer is safe to take (RFC 8966, section 3.5.1). That of the destination itself always is: what is
     /// given to it has arrived.
     pub(super) fn is_feasible(&self, offer: &Offer) -> bool {
+        let Some(RouteOffer { version, hops, metric }) = offer.terms else { return false };
         let Some(distance) = self.distance else { return true };
-        let Offer { terms: RouteOffer { version, metric, .. }, .. } = *offer;
-        offer.is_owner()
-            || version > distance.version
-            || version == distance.version && metric < distance.metric
+        hops == 0 || version > distance.version || version == distance.version && metric < distance.metric
     }
 
     /// The best way by the rules; the present one unless another is clearly better.
@@ -230,8 +394,8 @@ impl Destination {
     pub(super) fn version_wanted(&self, rules: Rules) -> Option<RouteVersion> {
         let distance = self.distance?;
         let unsafe_offers = self.offers.iter().filter(|offer| !self.is_feasible(offer));
-        let ways = unsafe_offers.filter_map(|offer| Some((Rules::rank(&rules.way(offer)?), offer)));
-        let (_, Offer { terms, .. }) = ways.min_by_key(|(rank, _)| *rank)?;
+        let ways = unsafe_offers.filter_map(|offer| Some((Rules::rank(&rules.way(offer)?), offer.terms?)));
+        let (_, terms) = ways.min_by_key(|(rank, _)| *rank)?;
         // Good enough, but old: the number that this node has already will do.
         if terms.version < distance.version && terms.metric < distance.metric {
             return Some(distance.version);

@@ -9,7 +9,7 @@ use super::destination::{Destination, Offer};
 use super::neighbour::Neighbour;
 use super::{Out, Routing, Timer};
 use crate::code::CloseReason;
-use crate::identity::NodeId;
+use crate::identity::{Incarnation, NodeId};
 use crate::link::LinkId;
 use crate::machine::Cx;
 use crate::wire::body::routing::{RouteEntry, RouteOffer, RouteRequest, Routes, RoutesCheck};
@@ -25,7 +25,11 @@ impl Routing {
         if self.neighbours.contains_key(&link) {
             return;
         }
-        let neighbour = Neighbour::new(peer, cx.now);
+        let mut neighbour = Neighbour::new(peer, cx.now);
+        if let Some(old) = self.links.get(&peer).and_then(|old| self.neighbours.get(old)) {
+            // It is as far away as it was, until it is measured anew: a route must not become worse for a moment.
+            neighbour.round_trip = old.round_trip.clone();
+        }
         let cost = neighbour.round_trip.cost(self.config.route_metric);
         self.neighbours.insert(link, neighbour);
         if let Some(old) = self.links.insert(peer, link) {
@@ -65,16 +69,7 @@ impl Routing {
         }
         for node in nodes {
             let Some(destination) = self.destinations.get_mut(&node) else { continue };
-            if let Some(offer) = destination.offer_of(old).copied() {
-                destination.remove(old);
-                destination.put(Offer { link: new, cost, ..offer });
-            }
-            // The same neighbour on another link is the same way.
-            for way in [&mut destination.chosen, &mut destination.told].into_iter().flatten() {
-                if way.link == old {
-                    way.link = new;
-                }
-            }
+            destination.relink(old, new, cost);
             self.reselect(cx, node);
         }
         self.flows_lost_link(cx, old);
@@ -212,11 +207,48 @@ impl Routing {
             }
             return;
         }
-        if self.destinations.entry(node).or_default().put(Offer { link, terms: offer, cost }) {
+        let destination = self.destinations.entry(node).or_default();
+        if destination.put(link, offer, cost, cx.now) {
             self.offers += 1;
             if let Some(neighbour) = self.neighbours.get_mut(&link) {
                 neighbour.offers += 1;
             }
+        }
+        if destination.lacks_proof(offer.version.incarnation) {
+            cx.mark("routing.offer_without_proof");
+            self.out.push_back(Out::Unproven { node });
+        } else if !destination.offer_of(link).is_some_and(Offer::is_believed) {
+            cx.count("routing.sequence_not_believed");
+        }
+        let risen = destination.has_risen(link);
+        self.set_belief_timer(node);
+        if let Some(version) = risen {
+            self.tell_owner(cx, link, node, version);
+        }
+    }
+
+    /// A destination has signed this life of it.
+    pub(super) fn proved(&mut self, cx: &mut Cx<'_>, node: NodeId, incarnation: Incarnation) {
+        let destination = self.destinations.get_mut(&node);
+        if destination.is_some_and(|destination| destination.prove(incarnation, cx.now)) {
+            self.set_belief_timer(node);
+            self.reselect(cx, node);
+        }
+    }
+
+    /// Sequence numbers that rose too fast may be believed by now.
+    pub(super) fn believe(&mut self, cx: &mut Cx<'_>, node: NodeId) {
+        let Some(destination) = self.destinations.get_mut(&node) else { return };
+        destination.believe(cx.now);
+        self.set_belief_timer(node);
+        self.reselect(cx, node);
+    }
+
+    fn set_belief_timer(&mut self, node: NodeId) {
+        let at = self.destinations.get(&node).and_then(Destination::believes_at);
+        match at {
+            Some(at) => self.timers.set(Timer::Believe(node), at),
+            None => self.timers.cancel(&Timer::Believe(node)),
         }
     }
 
@@ -288,6 +320,7 @@ impl Routing {
         if destination.is_blank() {
             self.destinations.remove(&node);
             self.garbage.cancel(&node);
+            self.timers.cancel(&Timer::Believe(node));
         } else if !self.garbage.contains(&node) {
             self.garbage.set(node, cx.now + self.config.timing.route_garbage_after);
         }
@@ -298,8 +331,9 @@ impl Routing {
     pub(super) fn forget(&mut self, cx: &mut Cx<'_>, node: NodeId) {
         cx.mark("routing.forgotten");
         if let Some(destination) = self.destinations.get_mut(&node) {
-            destination.distance = None;
+            destination.begin_anew(cx.now);
         }
+        self.set_belief_timer(node);
         self.reselect(cx, node);
     }
 
@@ -308,7 +342,7 @@ impl Routing {
         let mut ours = RoutesCheck::default();
         for (node, destination) in &self.destinations {
             if let Some(offer) = destination.offer_of(link) {
-                ours.add(node, &offer.terms);
+                ours.add(node, &offer.said);
             }
         }
         if ours == theirs {

@@ -98,6 +98,8 @@ pub(crate) enum In {
     SendVia { link: LinkId, destination: NodeId, class: Class, payload: Bytes },
     /// A link dropped a routed payload that waited in its queue.
     Dropped { link: LinkId, source: NodeId, destination: NodeId, reason: Broken },
+    /// A node has signed that it lives, or has lived, with this incarnation. Offers of later ones do not count.
+    Incarnation { node: NodeId, incarnation: Incarnation },
     /// This node goes on under a new incarnation.
     Reincarnated { incarnation: Incarnation },
     /// This node leaves: nobody is to take a way to it any more.
@@ -113,6 +115,8 @@ pub(crate) enum Out {
     Forward { link: LinkId, source: NodeId, destination: NodeId, body: Bytes },
     /// A payload for this node. The source is a claim: whoever reads the payload must prove it.
     Deliver { source: NodeId, class: Class, payload: Bytes, hops: u8, link: LinkId },
+    /// Somebody offers a way to a life of a node that is not known to be signed: which one is?
+    Unproven { node: NodeId },
     /// There is a way to a node (a neighbour has one too), or the node shows a newer incarnation.
     Reachable { node: NodeId, incarnation: Incarnation, hops: u8 },
     /// There is no way to a node any more. A newer sequence number has been asked for where somebody may have one.
@@ -138,6 +142,8 @@ enum Timer {
     Refresh,
     /// Ask again for a newer sequence number.
     Ask(NodeId),
+    /// Look once more at sequence numbers that rose too fast to be believed.
+    Believe(NodeId),
     /// Make a newer sequence number, now that the last one is old enough.
     Sequence,
 }
@@ -219,6 +225,11 @@ impl Routing {
     pub(crate) fn route(&self, node: &NodeId) -> Option<RouteInfo> {
         let destination = self.destinations.get(node)?;
         self.info(destination, destination.chosen.as_ref()?)
+    }
+
+    /// How many links the way to a node has.
+    pub(crate) fn hops(&self, node: &NodeId) -> Option<u8> {
+        Some(self.destinations.get(node)?.chosen?.hops)
     }
 
     /// Every node that can be reached, in the order of their ids, with the way.
@@ -341,6 +352,7 @@ impl Routing {
             Timer::Backlog(link) => self.hear_backlog(cx, link),
             Timer::Refresh => self.refresh(cx),
             Timer::Ask(node) => self.ask_again(cx, node),
+            Timer::Believe(node) => self.believe(cx, node),
             Timer::Sequence => self.make_sequence(cx),
         }
     }
@@ -362,6 +374,7 @@ impl Machine for Routing {
             In::Dropped { link, source, destination, reason } => {
                 self.dropped(cx, link, (source, destination), reason);
             }
+            In::Incarnation { node, incarnation } => self.proved(cx, node, incarnation),
             In::Reincarnated { incarnation } => {
                 self.version = RouteVersion { incarnation, sequence: 0 };
                 self.sequence_wanted = 0;

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use rand_core::Rng;
 
-use super::destination::{Hunger, Rules};
+use super::destination::{Hunger, Rules, SEQUENCE_AHEAD_MAX, SEQUENCE_LEAP_MAX};
 use super::{Routing, Timer};
 use crate::identity::NodeId;
 use crate::link::LinkId;
@@ -23,8 +23,6 @@ const ASK_PAUSE_MAX: Duration = Duration::from_secs(32);
 const PUT_UP_FOR: Duration = Duration::from_secs(2);
 /// Pause between two sequence numbers. Each is announced through the whole network.
 const SEQUENCE_PAUSE: Duration = Duration::from_millis(500);
-/// How far a sequence number leaps at once where somebody claims to have a later one. It cannot be driven to its end.
-const SEQUENCE_LEAP_MAX: u64 = 1 << 20;
 /// Requests of others that are remembered, so as not to be passed on twice.
 pub(super) const SEEN_MAX: usize = 4_096;
 
@@ -114,6 +112,18 @@ impl Routing {
         }
     }
 
+    /// Sequence numbers of a node that one neighbour offers rise fast. If the node itself does not know, they are not its own: it is
+    /// told by another way, and goes past them before anybody needs it.
+    pub(super) fn tell_owner(&mut self, cx: &mut Cx<'_>, link: LinkId, node: NodeId, version: RouteVersion) {
+        let rules = self.sane_rules();
+        let Some(destination) = self.destinations.get(&node) else { return };
+        let Some(other) = destination.other_than(link, rules) else { return };
+        cx.count("routing.sequence_rises_fast");
+        let id = self.rng.next_u64();
+        self.seen.is_new(node, id);
+        self.request(other, node, version, ANNOUNCEMENT_HOPS_MAX, id);
+    }
+
     fn request(&mut self, link: LinkId, destination: NodeId, version: RouteVersion, hops: u8, id: u64) {
         let request = RouteRequest::Newer { destination, version, hops, id };
         self.transmit(link, FrameType::RouteRequest, |body| request.encode(body));
@@ -181,7 +191,8 @@ impl Routing {
         }
     }
 
-    /// Makes the wanted sequence number, or the next one where the wanted one is absurdly far away.
+    /// Makes the wanted sequence number: in leaps where it is far away, which others believe one after another, and the next
+    /// one where it is absurdly far away.
     pub(super) fn make_sequence(&mut self, cx: &mut Cx<'_>) {
         let RouteVersion { sequence, .. } = self.version;
         let wanted = core::mem::take(&mut self.sequence_wanted);
@@ -189,7 +200,12 @@ impl Routing {
             return;
         }
         cx.mark("routing.sequence_made");
-        let leap = if wanted - sequence <= SEQUENCE_LEAP_MAX { wanted - sequence } else { 1 };
+        let ahead = wanted - sequence;
+        let leap = if ahead <= SEQUENCE_AHEAD_MAX { ahead.min(SEQUENCE_LEAP_MAX) } else { 1 };
+        if leap < ahead && leap > 1 {
+            self.sequence_wanted = wanted;
+            self.timers.set(Timer::Sequence, cx.now + SEQUENCE_PAUSE);
+        }
         self.version.sequence = sequence.saturating_add(leap);
         self.sequence_rests_until = cx.now + SEQUENCE_PAUSE;
         self.announce_own(cx);

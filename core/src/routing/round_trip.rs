@@ -13,7 +13,7 @@ const ASSUMED_US: u32 = 250_000;
 const ROUND_TRIP_US_MAX: u32 = 60_000_000;
 
 /// The round trip of one link.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RoundTrip {
     /// The smoothed measurements, in microseconds.
     smoothed: Option<u32>,

@@ -13,6 +13,7 @@ use crate::config::NetworkKey;
 use crate::crypto::{AeadId, RustCrypto};
 use crate::engine::{Call, Event, Input, LinkId, OpId, Output, Target};
 use crate::session::{HandshakeConfig, Initiator, Offer, Session, VersionRange, WireLimits};
+use crate::wire::body::routing::{RouteEntry, RouteOffer, RouteVersion, Routes};
 use crate::wire::body::{Hello, ReplyHead, RequestHead, Stale, encode_error};
 use crate::wire::frame::{FrameHeader, FrameType};
 use crate::wire::framing::PREFIX_LEN;
@@ -230,4 +231,31 @@ fn a_node_that_was_suspect_on_one_link_is_not_so_on_its_next() {
     net.settle();
     assert!(!net.node(0).peers()[0].suspect);
     assert!(net.events[0].iter().any(|event| matches!(event, Event::PeerRecovered { .. })));
+}
+
+#[test]
+fn a_member_cannot_claim_a_life_of_others_that_they_have_not_signed() {
+    let mut net = Net::line(3);
+    let (near, far) = (net.id(1), net.id(2));
+    let mut intruder = Intruder::join(&mut net, 900);
+    net.settle();
+    for (incarnation, sequence) in [(2, 0), (1, u64::MAX), (u64::MAX, u64::MAX)] {
+        let version = RouteVersion { incarnation: Incarnation::new(incarnation), sequence };
+        let offer = Some(RouteOffer { version, hops: 1, metric: 1 });
+        let entries = alloc::vec![RouteEntry { destination: far, offer }];
+        let mut frames = BytesMut::new();
+        put(&mut frames, FrameType::Routes, false, 0, |out| {
+            Routes { entries, ..Routes::default() }.encode(out);
+        });
+        intruder.send(&mut net, &frames);
+        net.run_for(Duration::from_millis(200));
+        assert_eq!(net.node(0).routing.route(&far).unwrap().next_hop, near);
+    }
+    // A sequence number that its owner has not made either keeps nobody away when what was chosen before is lost.
+    net.cut(0, 1);
+    net.run_until("there is a route again", |net| {
+        net.node(0).routing.route(&far).is_some_and(|route| route.next_hop == near)
+    });
+    let op = net.call(0, 2, "echo", "x").unwrap();
+    assert_eq!(net.wait_for(0, op).unwrap().data, "x");
 }

@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use super::{Net, config};
 use crate::engine::{Call, DownReason, Event, NodeStatus, OpId, Payload, Selector, Target};
+use crate::machine::Cx;
 use crate::{Code, Error, Kind};
 
 impl Net {
@@ -68,6 +69,52 @@ fn a_large_call_goes_through_relays_whole() {
     assert!(net.wait_for(0, op).unwrap().data == data, "the echo differs");
     net.run_for(Duration::from_secs(1));
     net.assert_quiet();
+}
+
+#[test]
+fn a_link_that_takes_the_place_of_another_takes_no_route_away() {
+    // Node 0 reaches node 2 by node 1, whose link to node 2 dies without its notice.
+    let mut net = Net::line(3);
+    let (near, far) = (net.id(1), net.id(2));
+    net.run_for(Duration::from_secs(10));
+    let link = net.node(2).peers()[0].link;
+    let other = net.pipes.remove(&(2, link)).unwrap();
+    net.pipes.remove(&other);
+    let now = net.now;
+    net.node(2).close_link(now, link);
+    net.connect(2, 1);
+    loop {
+        net.drain();
+        if !net.deliver() {
+            break;
+        }
+        assert_eq!(net.node(0).routing.hops(&far), Some(2), "node 0 was told that there is no way");
+    }
+    assert_eq!(net.node(1).routing.hops(&far), Some(1));
+    assert_eq!(net.node(2).routing.hops(&near), Some(1));
+    assert_ne!(net.node(2).peers()[0].link, link);
+}
+
+#[test]
+fn an_old_proof_counts_for_nothing_where_something_newer_is_known() {
+    let mut net = Net::line(3);
+    let (owner, path) = (net.id(2), "job".parse().unwrap());
+    let serve = |net: &mut Net| {
+        let now = net.now;
+        net.node(2).serve(now, "job").unwrap();
+        net.run_for(Duration::from_secs(1));
+    };
+    serve(&mut net);
+    let engine = net.node(0);
+    let mut cx = Cx { now: engine.now, trace: &mut *engine.trace, counters: &mut engine.counters };
+    let proof = engine.directory.proof(&mut cx, &owner, "job").unwrap();
+    assert_eq!(net.node(1).check_proof(&proof, &path), Some(owner));
+    let now = net.now;
+    assert!(net.node(2).unserve(now, "job"));
+    net.run_for(Duration::from_secs(1));
+    assert_eq!(net.node(1).check_proof(&proof, &path), None, "its owner has taken it back");
+    serve(&mut net);
+    assert_eq!(net.node(1).check_proof(&proof, &path), Some(owner), "and said it again");
 }
 
 #[test]

@@ -43,6 +43,13 @@ impl Engine {
                 }
             }
             routing::Out::Deliver { source, payload, link, .. } => self.deliver(source, payload, link),
+            routing::Out::Unproven { node } => {
+                // In the directory, on a link, or in an answer to a probe.
+                let seen = self.membership.status(&node).map(|(_, incarnation)| incarnation);
+                if let Some(incarnation) = self.directory.signed_life_of(&node).max(seen) {
+                    self.tell_routing(routing::In::Incarnation { node, incarnation });
+                }
+            }
             routing::Out::Reachable { node, .. } => {
                 let signed = self.directory.incarnation_of(&node);
                 self.tell_membership(membership::In::Reachable { node, signed });
@@ -114,8 +121,9 @@ impl Engine {
             directory::Out::Learned { node, incarnation, .. } => {
                 self.close_tunnels(node, CloseReason::Superseded, Some(incarnation));
                 self.tell_membership(membership::In::Learned { node, incarnation });
+                self.tell_routing(routing::In::Incarnation { node, incarnation });
                 // What somebody has left behind is passed on until it runs out, but nobody is to find it.
-                if self.node_status(&node).is_none() {
+                if !matches!(self.node_status(&node), Some(NodeStatus::Up | NodeStatus::Suspect)) {
                     self.tell_directory(directory::In::Hide { node });
                 }
             }
@@ -159,8 +167,11 @@ impl Engine {
     }
 
     /// Whose proof this is, if it proves that its owner serves the path and takes calls.
-    fn check_proof(&self, proof: &[u8], path: &ActionPath) -> Option<NodeId> {
+    pub(in crate::engine) fn check_proof(&self, proof: &[u8], path: &ActionPath) -> Option<NodeId> {
         let proved = directory::check_proof(proof, path.as_str(), &*self.config.crypto).ok()?;
+        if self.directory.contradicts(&proved) {
+            return None;
+        }
         // A proof may be older than the end of its owner.
         let is_down =
             self.membership.status(&proved.node).is_some_and(|(status, _)| status == NodeStatus::Down);
@@ -182,7 +193,7 @@ impl Engine {
             let text = alloc::format!("node {} is leaving", node.short());
             return Err(Error::of_kind(Kind::Unreachable, text));
         }
-        match self.routing.route(node).map(|route| route.hops) {
+        match self.routing.hops(node) {
             None => {
                 let text = alloc::format!("no path leads to node {}", node.short());
                 Err(Error::of_kind(Kind::Unreachable, text))
@@ -200,12 +211,12 @@ impl Engine {
         self.last_query += 1;
         let query = QueryId(self.last_query);
         self.queries.insert(query.0, action.clone());
+        self.sought.insert(action.clone(), query.0);
         self.tell_discovery(discovery::In::Ask { query, path: action, deadline, gather: None });
     }
 
     pub(super) fn stop_seeking(&mut self, action: &Arc<ActionPath>) {
-        let query = self.queries.iter().find(|(_, asked)| *asked == action).map(|(query, _)| *query);
-        if let Some(query) = query {
+        if let Some(query) = self.sought.remove(action) {
             self.queries.remove(&query);
             self.tell_discovery(discovery::In::Abandon { query: QueryId(query) });
         }
@@ -213,6 +224,9 @@ impl Engine {
 
     fn answered(&mut self, query: QueryId, outcome: Outcome) {
         let Some(action) = self.queries.remove(&query.0) else { return };
+        if self.sought.get(&action) == Some(&query.0) {
+            self.sought.remove(&action);
+        }
         // What the question did not find may have been announced in the meantime.
         let known =
             if matches!(outcome, Outcome::Found(_)) { Vec::new() } else { self.reachable_providers(&action) };

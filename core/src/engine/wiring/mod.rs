@@ -49,8 +49,9 @@ impl Engine {
     /// Puts what waits on links into records.
     pub(super) fn flush(&mut self) {
         let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
-        self.routing.flush(&mut cx);
+        // A neighbour believes in a route to a new life of a node only when it has seen the node's signature.
         self.directory.flush(&mut cx);
+        self.routing.flush(&mut cx);
         self.settle();
         // What leaves a tunnel goes on by a link of this node, which has something to send only then.
         while self.links.is_dirty() {

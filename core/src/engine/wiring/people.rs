@@ -33,6 +33,7 @@ impl Engine {
             membership::Out::Poke { link } => self.tell_links(link::In::Poke { link }),
             membership::Out::Bind { link, node, incarnation, message_bytes_max } => {
                 let peer = Caller { node, incarnation };
+                self.tell_routing(routing::In::Incarnation { node, incarnation });
                 self.tell_delivery(delivery::In::Bind { link, peer, message_bytes_max });
             }
             // A tunnel that has ended as well; membership will hear of that in its turn.
@@ -98,22 +99,30 @@ impl Engine {
         if self.neighbour_links.get(&node) == Some(&link) {
             return;
         }
-        self.neighbour_lost(node);
-        self.neighbour_links.insert(node, link);
+        let old = self.neighbour_links.insert(node, link);
+        // Routing takes what was offered on the old link for offered on the new one, so that no route is lost for a moment.
         self.tell_routing(routing::In::LinkUp { link, peer: node });
+        if let Some(old) = old {
+            self.neighbour_link_lost(old);
+        }
         self.tell_directory(directory::In::LinkUp { link, peer: node });
         self.tell_discovery(discovery::In::LinkUp { link });
     }
 
     fn neighbour_lost(&mut self, node: NodeId) {
         if let Some(link) = self.neighbour_links.remove(&node) {
-            self.tell_routing(routing::In::LinkDown { link });
-            self.tell_directory(directory::In::LinkDown { link });
-            self.tell_discovery(discovery::In::LinkDown { link });
+            self.neighbour_link_lost(link);
         }
     }
 
+    fn neighbour_link_lost(&mut self, link: LinkId) {
+        self.tell_routing(routing::In::LinkDown { link });
+        self.tell_directory(directory::In::LinkDown { link });
+        self.tell_discovery(discovery::In::LinkDown { link });
+    }
+
     fn node_up(&mut self, node: NodeId, incarnation: Incarnation) {
+        self.tell_routing(routing::In::Incarnation { node, incarnation });
         self.tell_directory(directory::In::Show { node });
         self.event(Event::NodeUp { node, incarnation });
     }
@@ -156,7 +165,7 @@ impl Engine {
 
     /// Whether payloads do not get to a node, though a way leads there.
     fn is_too_far(&self, node: &NodeId) -> bool {
-        self.routing.route(node).is_some_and(|route| route.hops > self.config.limits.hops_max)
+        self.routing.hops(node).is_some_and(|hops| hops > self.config.limits.hops_max)
     }
 
     /// A tunnel is over.

@@ -25,7 +25,12 @@ impl Flooded {
     }
 
     fn tell(&mut self, input: In) {
-        self.outs.extend(self.node.act(self.now, |routing, cx| routing.handle(cx, input)));
+        let mut outs = self.node.act(self.now, |routing, cx| routing.handle(cx, input));
+        for node in unproven(&outs) {
+            let proof = In::Incarnation { node, incarnation: Incarnation::new(1) };
+            outs.extend(self.node.act(self.now, |routing, cx| routing.handle(cx, proof)));
+        }
+        self.outs.extend(outs);
         self.outs.extend(self.node.act(self.now, Routing::flush));
     }
 

@@ -61,16 +61,78 @@ fn a_liar_attracts_traffic_but_makes_no_loop_and_is_got_over() {
 }
 
 #[test]
-fn numbers_out_of_reach_harm_until_they_are_forgotten_and_no_longer() {
-    let mut mesh = Mesh::of(6, &line(6));
+fn a_life_that_its_owner_has_not_signed_changes_no_route() {
+    let mut mesh = Mesh::of(6, &ring(6));
     mesh.admit_liar(3);
-    for lie in [version(1, u64::MAX), version(u64::MAX, 5), version(u64::MAX, u64::MAX)] {
+    let before: Vec<_> = mesh.nodes[2].routing.routes().collect();
+    for lie in [version(2, 0), version(u64::MAX, 5), version(u64::MAX, u64::MAX)] {
         mesh.lie(3, alloc::vec![offer(0, lie, 1, 1)]);
         mesh.run(Duration::from_secs(2));
-        mesh.assert_no_loops();
+        mesh.assert_shortest();
+        assert_ne!(mesh.nodes[3].routing.route(&id(0)).unwrap().link, LIAR);
+        assert_eq!(mesh.nodes[2].routing.routes().collect::<Vec<_>>(), before);
     }
-    mesh.tell(3, In::LinkDown { link: LIAR });
-    assert_eq!(mesh.nodes[1].routing.route(&id(0)).unwrap().hops, 1);
+    // Nor when something else changes meanwhile.
+    mesh.cut(1, 2);
+    mesh.settle();
+    mesh.assert_shortest();
+}
+
+#[test]
+fn a_life_that_nobody_has_ever_signed_is_passed_on_by_nobody() {
+    let mut mesh = Mesh::of(3, &line(3));
+    mesh.admit_liar(0);
+    mesh.lie(0, alloc::vec![offer(77, version(2, 0), 1, 1)]);
+    mesh.settle();
+    assert!(!mesh.nodes[0].reaches(77) && !mesh.nodes[1].reaches(77));
+    mesh.tell(0, In::Incarnation { node: id(77), incarnation: Incarnation::new(2) });
+    assert!(mesh.nodes[0].reaches(77), "it was kept");
+}
+
+#[test]
+fn numbers_out_of_reach_are_not_believed_and_keep_nobody_away() {
+    for sequence in [u64::MAX, u64::MAX - 1, 1 << 40, 1 << 28] {
+        let mut mesh = Mesh::of(6, &line(6));
+        mesh.admit_liar(3);
+        mesh.lie(3, alloc::vec![offer(0, version(1, sequence), 1, 1)]);
+        mesh.run(Duration::from_secs(1));
+        mesh.assert_shortest();
+        mesh.tell(3, In::LinkDown { link: LIAR });
+        mesh.settle();
+        mesh.assert_shortest();
+    }
+}
+
+#[test]
+fn whatever_numbers_a_liar_gets_believed_the_owner_is_past_them_within_a_minute() {
+    for step in [1 << 22, 1 << 20, 1 << 17] {
+        let mut mesh = Mesh::of(6, &line(6));
+        mesh.admit_liar(3);
+        let mut sequence = 0;
+        for _ in 0..200 {
+            mesh.lie(3, alloc::vec![offer(0, version(1, sequence + step), 1, 1)]);
+            mesh.run(Duration::from_millis(50));
+            mesh.assert_no_loops();
+            let way = mesh.nodes[3].routing.destinations[&id(0)].chosen;
+            sequence = sequence.max(way.map_or(0, |way| way.version.sequence));
+        }
+        assert_eq!(mesh.nodes[3].routing.route(&id(0)).unwrap().link, LIAR, "it attracts what it can");
+        mesh.tell(3, In::LinkDown { link: LIAR });
+        let took = mesh.settle();
+        mesh.assert_shortest();
+        assert!(took < Duration::from_secs(45), "{took:?} with steps of {step}");
+    }
+}
+
+#[test]
+fn who_hears_of_a_node_from_a_liar_first_gets_over_it() {
+    let mut mesh = Mesh::of(4, &line(3));
+    mesh.admit_liar(2);
+    mesh.lie(2, alloc::vec![offer(3, version(1, u64::MAX), 1, 1)]);
+    mesh.join(0, 3, Duration::from_millis(4));
+    mesh.run(Duration::from_secs(5));
+    assert_eq!(mesh.nodes[0].routing.hops(&id(3)), Some(1));
+    mesh.tell(2, In::LinkDown { link: LIAR });
     mesh.run(mesh.config.timing.route_garbage_after * 2);
     mesh.settle();
     mesh.assert_shortest();

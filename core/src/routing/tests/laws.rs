@@ -24,6 +24,10 @@ enum Step {
     Restart {
         node: usize,
     },
+    /// Signatures travel slower or faster than routes.
+    Lag {
+        ms: u64,
+    },
     Isolate {
         node: usize,
     },
@@ -47,7 +51,8 @@ fn step(nodes: usize) -> impl Strategy<Value = Step> {
         12 => (0..nodes, 0..nodes, 1..40_u64).prop_map(|(a, b, latency_ms)| Step::Toggle { a, b, latency_ms }),
         3 => (0..64_usize, 0..30_u64, any::<bool>())
             .prop_map(|(nth, later_ms, up_first)| Step::Replace { nth, later_ms, up_first }),
-        1 => (0..nodes).prop_map(|node| Step::Restart { node }),
+        2 => (0..nodes).prop_map(|node| Step::Restart { node }),
+        1 => prop_oneof![Just(0), 0..300_u64].prop_map(|ms| Step::Lag { ms }),
         1 => (0..nodes).prop_map(|node| Step::Isolate { node }),
         2 => (0..nodes, 0..nodes).prop_map(|(from, to)| Step::Send { from, to }),
         1 => (0..nodes, 0..nodes, 1..3_u64).prop_map(|(at, of, ahead)| Step::Ask { at, of, ahead }),
@@ -73,6 +78,7 @@ fn apply(mesh: &mut Mesh, lives: &mut u64, step: &Step) {
             *lives += 1;
             mesh.restart(node, *lives);
         }
+        Step::Lag { ms } => mesh.proof_lag = Duration::from_millis(ms),
         Step::Isolate { node } => mesh.isolate(node),
         Step::Send { from, to } => mesh.send(from, to, b"payload"),
         Step::Ask { at, of, ahead } => {

@@ -83,6 +83,10 @@ struct Mesh {
     bytes: BTreeMap<(usize, usize), u64>,
     /// Whether loops are looked for at every frame.
     watchful: bool,
+    /// How long it takes until a node hears which life of another one is signed. Who is not of the mesh has signed life 1.
+    proof_lag: Duration,
+    /// Who is about to hear of whom.
+    proofs: BTreeSet<(Instant, usize, NodeId)>,
 }
 
 fn id(node: usize) -> NodeId {
@@ -148,10 +152,19 @@ impl Node {
     }
 }
 
+/// Of whom a node wants to know which life is signed.
+fn unproven(outs: &[Out]) -> BTreeSet<NodeId> {
+    let subject = |out: &Out| match out {
+        Out::Unproven { node } => Some(*node),
+        _ => None,
+    };
+    outs.iter().filter_map(subject).collect()
+}
+
 impl Heard {
     fn hear(&mut self, out: &Out) {
         match out {
-            Out::Transmit { .. } | Out::Forward { .. } => return,
+            Out::Transmit { .. } | Out::Forward { .. } | Out::Unproven { .. } => return,
             Out::Reachable { node, incarnation, .. } => {
                 let before = self.reachable.insert(*node, *incarnation);
                 assert!(before.is_none_or(|before| before < *incarnation), "{node:?} came up twice");
@@ -181,7 +194,7 @@ impl Heard {
                 Out::PathBroken { destination: *destination, reason: *reason }
             }
             Out::Violation { link, reason } => Out::Violation { link: *link, reason: *reason },
-            Out::Transmit { .. } | Out::Forward { .. } => return,
+            Out::Transmit { .. } | Out::Forward { .. } | Out::Unproven { .. } => return,
         });
     }
 
@@ -215,6 +228,8 @@ impl Mesh {
             links_made: 0,
             bytes: BTreeMap::new(),
             watchful: true,
+            proof_lag: Duration::ZERO,
+            proofs: BTreeSet::new(),
         }
     }
 
@@ -297,12 +312,21 @@ impl Mesh {
     fn act(&mut self, node: usize, act: impl FnOnce(&mut Routing, &mut Cx<'_>)) {
         let now = self.now;
         let mut outs = self.nodes[node].act(now, act);
+        for subject in unproven(&outs) {
+            if self.proof_lag > Duration::ZERO {
+                self.proofs.insert((now + self.proof_lag, node, subject));
+            } else {
+                let proof = In::Incarnation { node: subject, incarnation: self.life_of(&subject) };
+                outs.extend(self.nodes[node].act(now, |routing, cx| routing.handle(cx, proof)));
+            }
+        }
         outs.extend(self.nodes[node].act(now, Routing::flush));
         for out in outs {
             match out {
                 Out::Transmit { link, frame_type, body } => self.fly(node, link, frame_type, body),
                 Out::Forward { link, body, .. } => self.fly(node, link, FrameType::Routed, body),
                 Out::Deliver { .. }
+                | Out::Unproven { .. }
                 | Out::Reachable { .. }
                 | Out::Unreachable { .. }
                 | Out::PathChanged { .. }
@@ -312,6 +336,18 @@ impl Mesh {
         }
         let flush_at = self.nodes[node].routing.flush_at;
         assert!(flush_at.is_none_or(|at| at > now), "node {node} has not said everything");
+    }
+
+    /// Somebody hears which life of a node is signed.
+    fn prove_next(&mut self) {
+        let Some((_, node, subject)) = self.proofs.pop_first() else { return };
+        let incarnation = self.life_of(&subject);
+        self.tell(node, In::Incarnation { node: subject, incarnation });
+    }
+
+    fn life_of(&self, subject: &NodeId) -> Incarnation {
+        let present = self.nodes.iter().find(|node| node.id == *subject);
+        present.map_or(Incarnation::new(1), |present| present.routing.version.incarnation)
     }
 
     fn fly(&mut self, from: usize, link: LinkId, frame_type: FrameType, body: Bytes) {
@@ -331,6 +367,15 @@ impl Mesh {
         let timer =
             (0..self.nodes.len()).filter_map(|node| Some((self.nodes[node].routing.timeout()?, node))).min();
         let flight = self.flights.keys().next().copied();
+        if let Some((at, ..)) = self.proofs.first().copied().filter(|(at, ..)| {
+            *at <= until
+                && timer.is_none_or(|(due, _)| *at <= due)
+                && flight.is_none_or(|(due, _)| *at <= due)
+        }) {
+            self.now = self.now.max(at);
+            self.prove_next();
+            return true;
+        }
         match (timer, flight) {
             (Some((at, node)), flight) if flight.is_none_or(|(arrives, _)| at <= arrives) && at <= until => {
                 self.now = self.now.max(at);
@@ -362,11 +407,14 @@ impl Mesh {
     /// Whether nothing is on its way or about to be, but for pings.
     fn is_quiet(&self) -> bool {
         let ping = |flight: &Flight| matches!(flight.frame_type, FrameType::Ping | FrameType::Pong);
-        self.flights.values().all(ping)
+        self.proofs.is_empty()
+            && self.flights.values().all(ping)
             && self.nodes.iter().all(|node| {
                 node.routing.flush_at.is_none()
                     && node.routing.sequence_wanted == 0
-                    && node.routing.destinations.values().all(|destination| destination.hunger.is_none())
+                    && node.routing.destinations.values().all(|destination| {
+                        destination.hunger.is_none() && destination.believes_at().is_none()
+                    })
             })
     }
 

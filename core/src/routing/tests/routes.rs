@@ -221,3 +221,32 @@ fn a_table_at_its_limit_hears_no_more_and_asks_again_when_there_is_room() {
     mesh.run(mesh.config.timing.route_check_interval * 2);
     assert_eq!(mesh.nodes[0].routing.routes().count(), 3);
 }
+
+#[test]
+fn a_way_is_kept_while_the_signature_of_a_new_life_is_under_way() {
+    let mut mesh = Mesh::of(4, &line(4));
+    mesh.proof_lag = Duration::from_millis(100);
+    mesh.tell(0, In::Reincarnated { incarnation: Incarnation::new(2) });
+    for _ in 0..40 {
+        mesh.run(Duration::from_millis(10));
+        assert!((1..4).all(|node| mesh.nodes[node].reaches(0)));
+        mesh.assert_no_loops();
+    }
+    mesh.settle();
+    mesh.assert_shortest();
+    let life = |node: usize| mesh.nodes[node].routing.route(&id(0)).unwrap().incarnation;
+    assert_eq!([1, 2, 3].map(life), [Incarnation::new(2); 3]);
+}
+
+#[test]
+fn a_restarted_node_is_reached_as_soon_as_its_signature_is_there() {
+    let mut mesh = Mesh::of(5, &line(5));
+    mesh.restart(0, 2);
+    mesh.settle();
+    let wait = Duration::from_millis(30);
+    mesh.proof_lag = wait;
+    mesh.join(0, 1, Duration::from_millis(5));
+    let took = mesh.settle();
+    mesh.assert_shortest();
+    assert!(took < wait * 4 + Duration::from_millis(60), "{took:?}");
+}
