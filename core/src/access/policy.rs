@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::request::Reach;
 use super::{Caller, Denied, RULES_MAX, Request, Rule, Who};
 use crate::token::Issuers;
 
@@ -87,22 +88,20 @@ impl AccessPolicy {
         let mut denied = None;
         for rule in &self.rules {
             let concerns = rule.rights.contains(right) && rule.pattern.is_for(network);
-            if !concerns || !target.touches(&rule.pattern) {
+            if !concerns {
                 continue;
             }
-            // A subscription that goes beyond the rule is guarded by it, and not allowed by it.
-            let allowed = if target.is_within(&rule.pattern) {
-                let named = |named: bool| if named { Ok(()) } else { Err(Denied::NotNamed) };
-                match &rule.who {
-                    Who::Anyone => Ok(()),
-                    Who::Nodes(nodes) => named(nodes.contains(&credentials.holder())),
-                    Who::NetworkKey => named(holds_network_key),
-                    Who::Tag(tag) => named(capabilities.is_some_and(|set| set.holds(tag))),
-                    Who::Token => tokens(None),
-                    Who::TokenOf(issuer) => tokens(Some(issuer)),
-                }
-            } else {
-                Err(Denied::NotNamed)
+            let named = |named: bool| if named { Ok(()) } else { Err(Denied::NotNamed) };
+            let allowed = match (target.reach_of(&rule.pattern), &rule.who) {
+                (Reach::None, _) => continue,
+                // A subscription that goes beyond the rule is guarded by it, and not allowed by it.
+                (Reach::Some, _) => Err(Denied::NotNamed),
+                (Reach::All, Who::Anyone) => Ok(()),
+                (Reach::All, Who::Nodes(nodes)) => named(nodes.contains(&credentials.holder())),
+                (Reach::All, Who::NetworkKey) => named(holds_network_key),
+                (Reach::All, Who::Tag(tag)) => named(capabilities.is_some_and(|set| set.holds(tag))),
+                (Reach::All, Who::Token) => tokens(None),
+                (Reach::All, Who::TokenOf(issuer)) => tokens(Some(issuer)),
             };
             match allowed {
                 Ok(()) => return Ok(()),

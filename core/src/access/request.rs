@@ -42,13 +42,19 @@ impl Target<'_> {
             }
     }
 
-    /// Whether a pattern may match some of it, whatever the networks.
-    pub fn touches(self, pattern: &PathPattern) -> bool {
-        self.is_internal() == pattern.is_internal()
-            && match self {
-                Self::Path(path) => pattern.admits(path),
-                Self::Pattern(own) => pattern.overlaps_paths_of(own),
+    /// How much of it a pattern matches, whatever the networks.
+    pub(super) fn reach_of(self, pattern: &PathPattern) -> Reach {
+        if self.is_within(pattern) {
+            return Reach::All;
+        }
+        match self {
+            Self::Pattern(own)
+                if own.is_internal() == pattern.is_internal() && pattern.overlaps_paths_of(own) =>
+            {
+                Reach::Some
             }
+            Self::Path(_) | Self::Pattern(_) => Reach::None,
+        }
     }
 
     /// Whether it is a thing of this network.
@@ -58,6 +64,17 @@ impl Target<'_> {
             Self::Pattern(pattern) => pattern.is_for(network),
         }
     }
+}
+
+/// How much of a target a pattern matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// All of it.
+    All,
+    /// Perhaps a part.
+    Some,
+    /// Nothing.
+    None,
 }
 
 /// Who wants to do it.

@@ -147,19 +147,18 @@ impl PathPattern {
 
     /// Whether the pattern matches a path, whatever the network. Allocates nothing.
     pub fn admits(&self, path: &ActionPath) -> bool {
-        let mut left = Some(path.as_str());
-        for segment in self.segments() {
-            let Some(rest) = left else { return false };
-            let (here, after) = match rest.split_once('/') {
-                Some((here, after)) => (here, Some(after)),
-                None => (rest, None),
-            };
-            match segment {
-                Segment::Literal(text) if text != here => return false,
-                Segment::Tail => return true,
-                Segment::Literal(_) | Segment::Template(_) | Segment::Any => {}
+        // By bytes, and without looking into templates: this is asked for each call.
+        let (mut own, mut left) = (Some(self.path().as_bytes()), Some(path.as_str().as_bytes()));
+        while let Some(pattern) = own {
+            let Some(path) = left else { return false };
+            let ((item, items), (here, after)) = (cut(pattern), cut(path));
+            match item {
+                b">" => return true,
+                b"*" | [b'{', ..] => {}
+                literal if literal == here => {}
+                _ => return false,
             }
-            left = after;
+            (own, left) = (items, after);
         }
         left.is_none()
     }
@@ -240,6 +239,14 @@ impl PathPattern {
             left = after;
         }
         left.is_none().then_some(bindings)
+    }
+}
+
+/// The first segment, and what is left behind its slash.
+fn cut(path: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match path.iter().position(|byte| *byte == b'/') {
+        Some(at) => (&path[..at], Some(&path[at + 1..])),
+        None => (path, None),
     }
 }
 
