@@ -649,6 +649,20 @@ impl Links {
     }
 }
 
+impl Links {
+    /// The transport takes so many bytes more.
+    fn transport_takes(&mut self, link: LinkId, bytes: usize) {
+        let Some(state) = self.table.get_mut(&link) else { return };
+        if let Some(stream) = state.stream() {
+            stream.transport_credit = stream.transport_credit.saturating_add_unsigned(bytes as u64);
+        }
+        if let Phase::Connected(connected) = &mut state.phase {
+            connected.stalled_since = None;
+        }
+        self.dirty.insert(link);
+    }
+}
+
 impl Machine for Links {
     type In = In;
     type Out = Out;
@@ -658,18 +672,7 @@ impl Machine for Links {
             In::Open { link, dialled, remote_addr } => self.open(cx, link, dialled, remote_addr),
             In::Down { link } => self.forget(link, CloseReason::ConnectionClosed, true),
             In::Received { link, data } => self.received(cx, link, data),
-            In::TransportCredit { link, bytes } => {
-                if let Some(state) = self.table.get_mut(&link) {
-                    if let Some(stream) = state.stream() {
-                        stream.transport_credit =
-                            stream.transport_credit.saturating_add_unsigned(bytes as u64);
-                    }
-                    if let Phase::Connected(connected) = &mut state.phase {
-                        connected.stalled_since = None;
-                    }
-                    self.dirty.insert(link);
-                }
-            }
+            In::TransportCredit { link, bytes } => self.transport_takes(link, bytes),
             In::Send { link, message } => {
                 if let Some(connected) = self.connected(link) {
                     connected.outbox.push(message);

@@ -56,6 +56,7 @@ overrides! {
         queued_bytes_per_link_max: u64 => size,
         reassembly_bytes_per_link_max: u64 => size,
         link_window_bytes: u32 => same,
+        waiting_bytes_max: u64 => size,
         actions_max: u64 => size,
         configured_peers_max: u64 => size,
         remembered_peers_max: u64 => size,
