@@ -173,6 +173,9 @@ pub struct Limits {
     pub link_window_bytes: u32,
     /// Actions that this node serves. At the limit `serve` is refused.
     pub actions_max: usize,
+    /// Neighbours that this node wants. While it has fewer, it dials nodes that it has heard of, chosen at random, besides the
+    /// configured addresses. 0: it has the links that it was told to have, and those that others dial.
+    pub neighbours_sought: usize,
     /// Addresses that this node dials. At the limit `connect` is refused.
     pub configured_peers_max: usize,
     /// Sessions to nodes that are no neighbours. At the limit a call that needs one more is `Unavailable`.
@@ -242,6 +245,7 @@ impl Default for Limits {
             reassembly_bytes_per_link_max: 64 * 1024 * 1024,
             link_window_bytes: 4 * 1024 * 1024,
             actions_max: 4_096,
+            neighbours_sought: 0,
             configured_peers_max: 1_024,
             tunnels_max: 4_096,
             tunnel_window_bytes: 256 * 1024,
@@ -290,6 +294,8 @@ pub struct Timing {
     pub backoff_max: Duration,
     /// A link that was up for this long resets the pause.
     pub backoff_reset_after: Duration,
+    /// Pause between two looks for more neighbours, give or take a half.
+    pub neighbour_seek_interval: Duration,
     /// A peer that takes no byte for this long while bytes wait is closed (`write_stalled`).
     pub write_stall_timeout: Duration,
     /// How long what waits for a node waits on when no path leads there any more.
@@ -420,6 +426,7 @@ impl Default for Timing {
             backoff_min: Duration::from_millis(200),
             backoff_max: Duration::from_secs(30),
             backoff_reset_after: Duration::from_secs(10),
+            neighbour_seek_interval: Duration::from_secs(5),
             write_stall_timeout: Duration::from_secs(10),
             path_patience: Duration::from_secs(1),
             forget_after: Duration::from_secs(24 * 3_600),

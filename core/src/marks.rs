@@ -172,6 +172,8 @@ pub const MARKS: &[&str] = &[
     "membership.retiring_link_ended_with_its_node",
     "membership.second_link_ours_to_end",
     "membership.second_link_theirs_to_end",
+    "membership.seeks_neighbours",
+    "membership.sought_in_vain",
     "membership.stale_refused",
     "membership.stream_came_too_late",
     "membership.superseded",

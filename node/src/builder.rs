@@ -222,6 +222,14 @@ impl Builder {
         self
     }
 
+    /// How many neighbours the node wants. While it has fewer, it dials nodes that it has heard of, chosen at random, so that the mesh
+    /// stays whole when the peers die that it came together through. 3 or 4 is enough for hundreds of nodes, since
+    /// everybody can be reached through others. Default: 0, only the peers that are named, and whoever dials this node.
+    pub fn neighbours(mut self, neighbours: usize) -> Self {
+        self.limits.neighbours_sought = neighbours;
+        self
+    }
+
     /// Lets in whoever holds the same 32 random bytes.
     pub fn network_key(self, key: [u8; 32]) -> Self {
         self.trust(Trust::NetworkKey(NetworkKey::new(key)))

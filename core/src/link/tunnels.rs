@@ -367,6 +367,8 @@ impl Links {
         tunnel.heard(cx.now);
         tunnel.active_at = cx.now;
         if !tunnel.receiving.wants(header.number, plaintext.len()) {
+            // Only where the window is off.
+            tunnel.receiving.check_order(header.number);
             return connected.frames(cx, &self.shared, link, plaintext, &mut self.out);
         }
         tunnel.receiving.put(cx.now, header.number, plaintext);

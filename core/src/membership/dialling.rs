@@ -29,9 +29,14 @@ struct Slot {
     state: SlotState,
     /// Failures in a row.
     failures: u32,
-    /// Who answered there last.
+    /// Who answered there last, or should.
     node: Option<NodeId>,
+    /// Nobody has configured it: it is forgotten when it leads nowhere, or when its node is gone.
+    sought: bool,
 }
+
+/// Dials of an address that nobody has configured.
+const SOUGHT_TRIES: u32 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SlotState {
@@ -52,14 +57,43 @@ impl Dialling {
         Self { slots: BTreeMap::new(), last_dial: 0, rng }
     }
 
+    /// Configured addresses.
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.values().filter(|slot| !slot.sought).count()
+    }
+
+    /// Addresses that are dialled although nobody has configured them, and have led nowhere yet.
+    pub(super) fn sought_len(&self) -> usize {
+        let pending = |slot: &&Slot| slot.sought && !matches!(slot.state, SlotState::Satisfied { .. });
+        self.slots.values().filter(pending).count()
+    }
+
+    /// Whether some address of a node is dialled, or was found to be its own.
+    pub(super) fn seeks(&self, node: &NodeId) -> bool {
+        self.slots.values().any(|slot| slot.node == Some(*node))
+    }
+
+    /// Dials an address that a node has announced, unless it is dialled anyhow.
+    pub(super) fn seek(&mut self, addr: Address, node: NodeId, now: Instant) {
+        let state = SlotState::Waiting { until: now };
+        self.slots.entry(addr).or_insert(Slot { state, failures: 0, node: Some(node), sought: true });
+    }
+
+    /// A span from zero to `cap`.
+    pub(super) fn drawn(&mut self, cap: Duration) -> Duration {
+        jittered(&mut self.rng, cap)
+    }
+
+    /// A number below `count`, which is not zero.
+    pub(super) fn drawn_below(&mut self, count: usize) -> usize {
+        (self.rng.next_u64() % count.max(1) as u64) as usize
     }
 
     /// Adds an address, to be dialled at once. Adding it again changes nothing.
     pub(super) fn add(&mut self, addr: Address, now: Instant) {
         let state = SlotState::Waiting { until: now };
-        self.slots.entry(addr).or_insert(Slot { state, failures: 0, node: None });
+        let slot = self.slots.entry(addr).or_insert(Slot { state, failures: 0, node: None, sought: false });
+        slot.sought = false;
     }
 
     pub(super) fn remove(&mut self, addr: &Address) -> bool {
@@ -114,7 +148,8 @@ impl Dialling {
         dial: DialId,
     ) -> Option<(Address, Instant)> {
         let addr = self.slot_of(dial)?.clone();
-        let until = self.back_off(cx, timing, &addr)?;
+        // One that nobody has configured is dialled no more.
+        let until = self.back_off(cx, timing, &addr).unwrap_or(Instant::NEVER);
         Some((addr, until))
     }
 
@@ -127,7 +162,7 @@ impl Dialling {
         let late = |slot: &Slot| matches!(slot.state, SlotState::Dialling { give_up_at, .. } if give_up_at <= cx.now);
         let addr = self.slots.iter().find(|(_, slot)| late(slot)).map(|(addr, _)| addr.clone())?;
         cx.mark("membership.dial_given_up");
-        let until = self.back_off(cx, timing, &addr)?;
+        let until = self.back_off(cx, timing, &addr).unwrap_or(Instant::NEVER);
         Some((addr, DialFailure::TimedOut, until))
     }
 
@@ -135,6 +170,11 @@ impl Dialling {
         let slot = self.slots.get_mut(addr)?;
         let cap = timing.backoff_min.saturating_mul(1 << slot.failures.min(16)).min(timing.backoff_max);
         slot.failures = slot.failures.saturating_add(1);
+        if slot.sought && slot.failures >= SOUGHT_TRIES {
+            cx.mark("membership.sought_in_vain");
+            self.slots.remove(addr);
+            return None;
+        }
         let mut until = cx.now + jittered(&mut self.rng, cap);
         if injected!(cx, "redial-forgotten") && slot.failures >= 2 {
             until = Instant::NEVER;
@@ -163,8 +203,12 @@ impl Dialling {
         };
         if is_self {
             cx.mark("membership.address_is_own");
-            if let Some(slot) = self.slots.get_mut(&addr) {
-                slot.state = SlotState::Myself;
+            match self.slots.get_mut(&addr) {
+                Some(slot) if slot.sought => {
+                    self.slots.remove(&addr);
+                }
+                Some(slot) => slot.state = SlotState::Myself,
+                None => {}
             }
             return;
         }
@@ -183,6 +227,7 @@ impl Dialling {
     /// A node is gone: its addresses are dialled again, without the memory of failures if it was up for long.
     pub(super) fn node_down(&mut self, cx: &mut Cx<'_>, timing: &Timing, node: NodeId, was_up_for: Duration) {
         let satisfied = SlotState::Satisfied { node };
+        self.slots.retain(|_, slot| !(slot.sought && slot.state == satisfied));
         while let Some(addr) =
             self.slots.iter().find(|(_, slot)| slot.state == satisfied).map(|(addr, _)| addr.clone())
         {

@@ -180,6 +180,8 @@ pub(crate) enum In {
     Overtaken { incarnation: Incarnation },
     /// Somebody asks, in the name of this node, whether we live.
     Probe { link: LinkId, asker: NodeId, nonce: u64 },
+    /// Where a node can be dialled that was chosen to be a neighbour.
+    Candidate { node: NodeId, addrs: Vec<Address> },
     /// The answer to a probe of ours, as it says.
     ProbeAnswer { node: NodeId, nonce: u64, answer: ProbeAnswer },
     /// Dial no more, and say goodbye to everybody.
@@ -237,6 +239,8 @@ pub(crate) enum Out {
     GiveUpPath { node: NodeId },
     /// Ask this node whether it lives, by every path that there is.
     Probe { node: NodeId, payload: Bytes },
+    /// Where can this node be dialled? [`In::Candidate`] answers.
+    SeekNeighbour { node: NodeId },
     /// Send the answer to a probe, by the link that the probe came by.
     AnswerProbe { link: LinkId, node: NodeId, payload: Bytes },
     /// A dial failed.

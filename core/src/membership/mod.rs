@@ -4,6 +4,7 @@
 mod dialling;
 mod door;
 mod nodes;
+mod seeking;
 mod tunnels;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -49,6 +50,8 @@ pub(crate) struct Membership {
     adopted_at: Option<Instant>,
     /// Every node of the mesh, neighbour or not.
     nodes: Nodes,
+    /// When more neighbours are looked for, if there are too few.
+    seek_at: Instant,
     out: VecDeque<Out>,
 }
 
@@ -158,6 +161,7 @@ impl Membership {
             leaving: false,
             adopted_at: None,
             overtaken_by: None,
+            seek_at: Instant::ZERO,
             out: VecDeque::new(),
         }
     }
@@ -709,6 +713,7 @@ impl Machine for Membership {
             In::ProbeAnswer { node, nonce, answer } => {
                 self.nodes.answered(cx, node, nonce, &answer, &mut self.out);
             }
+            In::Candidate { node, addrs } => self.candidate(cx, node, &addrs),
             In::Leave => self.leave(),
             In::CloseAll => self.close_all(CloseReason::Graceful),
         }
@@ -721,11 +726,13 @@ impl Machine for Membership {
     fn timeout(&self) -> Option<Instant> {
         let retirement = self.retirements().map(|(_, retirement)| retirement.until).min();
         let retirement = retirement.filter(|until| *until < Instant::NEVER);
-        [self.dialling.next_due(), retirement, self.nodes.next_due()].into_iter().flatten().min()
+        let due = [self.dialling.next_due(), retirement, self.nodes.next_due(), self.next_seek()];
+        due.into_iter().flatten().min()
     }
 
     fn on_timeout(&mut self, cx: &mut Cx<'_>) {
         self.dial_due(cx);
+        self.seek(cx);
         self.nodes.wake(cx, &mut self.out);
         let over = self.retirements().filter(|(_, retirement)| retirement.until <= cx.now);
         let over: Vec<LinkId> = over.map(|(link, _)| link).collect();

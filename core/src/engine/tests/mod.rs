@@ -7,6 +7,7 @@ mod intruder;
 mod links;
 mod mesh;
 mod relayed;
+mod seeking;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;

@@ -167,7 +167,7 @@ impl Engine {
     }
 
     /// Whose proof this is, if it proves that its owner serves the path and takes calls.
-    pub(in crate::engine) fn check_proof(&self, proof: &[u8], path: &ActionPath) -> Option<NodeId> {
+    pub(in crate::engine) fn check_proof(&mut self, proof: &[u8], path: &ActionPath) -> Option<NodeId> {
         let proved = directory::check_proof(proof, path.as_str(), &*self.config.crypto).ok()?;
         if self.directory.contradicts(&proved) {
             return None;
@@ -175,7 +175,13 @@ impl Engine {
         // A proof may be older than the end of its owner.
         let is_down =
             self.membership.status(&proved.node).is_some_and(|(status, _)| status == NodeStatus::Down);
-        (proved.entry.state.takes_calls() && !is_down).then_some(proved.node)
+        if !proved.entry.state.takes_calls() || is_down {
+            return None;
+        }
+        // The answer may come before the announcement: the way to its owner is wanted now.
+        let (node, incarnation) = (proved.node, proved.incarnation);
+        self.tell_routing(routing::In::Incarnation { node, incarnation });
+        Some(node)
     }
 
     /// A call to a node that is no neighbour waits for a session.
@@ -233,8 +239,8 @@ impl Engine {
         let outcome = match outcome {
             Outcome::NotFound | Outcome::Incomplete if !known.is_empty() => Ok(known),
             Outcome::Found(proofs) => {
-                let nodes: Vec<NodeId> =
-                    proofs.iter().filter_map(|proof| self.check_proof(proof, &action)).collect();
+                let checked = proofs.iter().filter_map(|proof| self.check_proof(proof, &action));
+                let nodes: Vec<NodeId> = checked.collect();
                 Ok(nodes)
             }
             Outcome::NotFound => {

@@ -62,6 +62,11 @@ impl Engine {
                 self.event(Event::NodeDown { node, incarnation, reason });
             }
             membership::Out::Forget { node } => self.tell_directory(directory::In::Forget { node }),
+            membership::Out::SeekNeighbour { node } => {
+                let addrs =
+                    self.directory.describe(self.now, &node).map(|known| known.addrs).unwrap_or_default();
+                self.tell_membership(membership::In::Candidate { node, addrs });
+            }
             membership::Out::GiveUpPath { node } => self.give_up_path(node),
             membership::Out::Probe { node, .. } if self.is_too_far(&node) => {
                 self.tell_membership(membership::In::TooFarToAsk { node });

@@ -384,6 +384,11 @@ impl Receiving {
             && (number == self.before || self.waiting_bytes + length <= 2 * self.bytes_max)
     }
 
+    /// Records are handed on once, and in their order.
+    pub(super) fn check_order(&self, number: u64) {
+        debug_assert_eq!(number, self.before, "a record of a tunnel was handed on before");
+    }
+
     /// A record came once more: the acknowledgement was lost, and is repeated.
     pub(super) fn repeated(&mut self, now: Instant) {
         self.ack_due = Some(self.ack_due.map_or(now + ACK_DELAY, |due| due.min(now + ACK_DELAY)));

@@ -86,6 +86,9 @@ pub(crate) struct UpArguments {
     /// An address to listen on, host:port; port 0 asks for a free one. May be given several times.
     #[arg(long, value_name = "ADDR", env = "LACEWING_LISTEN", value_delimiter = ',')]
     pub(crate) listen: Vec<String>,
+    /// How many neighbours to have: while there are fewer, nodes that are heard of are dialled too [default: 0].
+    #[arg(long, value_name = "COUNT", env = "LACEWING_NEIGHBOURS")]
+    pub(crate) neighbours: Option<usize>,
     /// This node's identity (lacewing keygen). Without it the node is a new one at each start.
     #[arg(long, value_name = "FILE", env = "LACEWING_KEY_FILE")]
     pub(crate) key_file: Option<PathBuf>,

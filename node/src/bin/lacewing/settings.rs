@@ -25,6 +25,7 @@ const TRUST_OPTIONS: &str = "give --network-key-file FILE (lacewing keygen --net
 pub(crate) struct ConfigFile {
     pub(crate) listen: Vec<String>,
     pub(crate) peer: Vec<String>,
+    pub(crate) neighbours: Option<usize>,
     pub(crate) name: Option<String>,
     pub(crate) network: Option<String>,
     pub(crate) network_key_file: Option<PathBuf>,

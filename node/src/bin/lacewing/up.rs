@@ -37,6 +37,9 @@ pub(crate) async fn run(arguments: UpArguments) -> Result<(), Failure> {
     for addr in listen {
         builder = builder.listen(addr);
     }
+    if let Some(neighbours) = arguments.neighbours.or(file.neighbours) {
+        builder = builder.neighbours(neighbours);
+    }
     for alias in alias {
         builder = builder.alias(alias);
     }
