@@ -62,21 +62,12 @@ impl Engine {
                 self.event(Event::NodeDown { node, incarnation, reason });
             }
             membership::Out::Forget { node } => self.tell_directory(directory::In::Forget { node }),
-            membership::Out::SeekNeighbour { node } => {
-                let addrs =
-                    self.directory.describe(self.now, &node).map(|known| known.addrs).unwrap_or_default();
-                self.tell_membership(membership::In::Candidate { node, addrs });
-            }
+            membership::Out::SeekNeighbour { node } => self.tell_addresses(node),
             membership::Out::GiveUpPath { node } => self.give_up_path(node),
             membership::Out::Probe { node, .. } if self.is_too_far(&node) => {
                 self.tell_membership(membership::In::TooFarToAsk { node });
             }
-            membership::Out::Probe { node, payload } => {
-                for link in self.routing.alternatives(&node).into_iter().take(PROBE_PATHS_MAX) {
-                    let (class, payload) = (routing::Class::Probe, payload.clone());
-                    self.tell_routing(routing::In::SendVia { link, destination: node, class, payload });
-                }
-            }
+            membership::Out::Probe { node, payload } => self.probe(node, &payload),
             membership::Out::AnswerProbe { link, node, payload } => {
                 let class = routing::Class::ProbeAnswer;
                 self.tell_routing(routing::In::SendVia { link, destination: node, class, payload });
@@ -86,6 +77,21 @@ impl Engine {
             }
             membership::Out::Reincarnate { incarnation } => self.reincarnate(incarnation),
             membership::Out::Superseded { by } => self.event(Event::Superseded { by }),
+        }
+    }
+
+    /// Tells membership where a node can be dialled.
+    fn tell_addresses(&mut self, node: NodeId) {
+        let known = self.directory.describe(self.now, &node);
+        let addrs = known.map(|known| known.addrs).unwrap_or_default();
+        self.tell_membership(membership::In::Candidate { node, addrs });
+    }
+
+    /// Asks a node whether it lives, through several neighbours.
+    fn probe(&mut self, node: NodeId, payload: &bytes::Bytes) {
+        for link in self.routing.alternatives(&node).into_iter().take(PROBE_PATHS_MAX) {
+            let (class, payload) = (routing::Class::Probe, payload.clone());
+            self.tell_routing(routing::In::SendVia { link, destination: node, class, payload });
         }
     }
 
