@@ -16,7 +16,13 @@ const VALUE_LEN_MAX: usize = 1 << 20;
 fn encode_request(out: &mut BytesMut, payload: &[u8]) {
     out.clear();
     out.put_bytes(0, HEADER_LEN);
-    let head = RequestHead { action: "orders/eu/place", time_left_us: 4_999_000, codec: 0, total_len: None };
+    let head = RequestHead {
+        action: "orders/eu/place",
+        time_left_us: 4_999_000,
+        codec: 0,
+        total_len: None,
+        extras: Default::default(),
+    };
     head.encode(out);
     out.put_slice(payload);
     let length = (out.len() - HEADER_LEN) as u16;

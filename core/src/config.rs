@@ -171,6 +171,18 @@ pub struct Limits {
     pub reassembly_bytes_per_link_max: usize,
     /// Bytes of calls that a peer may have on the way before it gets new credit; 64 KiB at least.
     pub link_window_bytes: u32,
+    /// Streams on each link, those of either side counted apart. At the limit a call is refused with `Backpressure`, a peer's with
+    /// `ResourceExhausted`.
+    pub streams_per_link_max: usize,
+    /// Bytes of a stream, with 64 for each item, that its other end may send before this node's application has taken some; 16 KiB
+    /// at least.
+    pub stream_window_bytes: u32,
+    /// Bytes of items that wait at the end that sends. At the limit `send_item` is refused with `Backpressure`; a single item is
+    /// always taken.
+    pub stream_queue_bytes: usize,
+    /// Bytes of items of all streams of a link that this node's application has not taken. At the limit the stream fails with
+    /// `ResourceExhausted`.
+    pub stream_bytes_per_link_max: usize,
     /// Actions that this node serves. At the limit `serve` is refused.
     pub actions_max: usize,
     /// Neighbours that this node wants. While it has fewer, it dials nodes that it has heard of, chosen at random, besides the
@@ -244,6 +256,10 @@ impl Default for Limits {
             queued_bytes_per_link_max: 64 * 1024 * 1024,
             reassembly_bytes_per_link_max: 64 * 1024 * 1024,
             link_window_bytes: 4 * 1024 * 1024,
+            streams_per_link_max: 1_024,
+            stream_window_bytes: 256 * 1024,
+            stream_queue_bytes: 256 * 1024,
+            stream_bytes_per_link_max: 128 * 1024 * 1024,
             actions_max: 4_096,
             neighbours_sought: 0,
             configured_peers_max: 1_024,
@@ -310,6 +326,8 @@ pub struct Timing {
     pub rekey_after: Duration,
     /// The deadline of a call that names none.
     pub call_timeout: Duration,
+    /// How long nothing may move on a stream that names no time of its own. Then it ends as `DeadlineExceeded`.
+    pub stream_idle_timeout: Duration,
     /// How long the answer to a question about an unknown action is kept, where somebody serves it.
     pub found_ttl: Duration,
     /// How long it is kept where nobody does.
@@ -434,6 +452,7 @@ impl Default for Timing {
             rekey_after_bytes: 1 << 30,
             rekey_after: Duration::from_secs(3_600),
             call_timeout: Duration::from_secs(5),
+            stream_idle_timeout: Duration::from_secs(30),
             found_ttl: Duration::from_secs(10),
             absent_ttl: Duration::from_secs(1),
             directory_ttl: Duration::from_secs(3_600),

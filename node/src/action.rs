@@ -67,11 +67,11 @@ impl Action {
     pub(crate) fn entry(self) -> Result<ProviderEntry, ServeError> {
         let path = self.path.parse().map_err(|error| ServeError::Path(format!("{error}")))?;
         Ok(ProviderEntry {
-            path,
             schema: self.schema,
             version: self.version,
             load: self.load,
             state: self.state,
+            ..ProviderEntry::new(path)
         })
     }
 }

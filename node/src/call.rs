@@ -185,7 +185,13 @@ impl Future for CallFuture {
             let started = this.driver.call(|engine| {
                 let target = order.target(engine)?;
                 let payload = std::mem::take(&mut order.payload);
-                Ok(Call { target, payload, action: &order.action, timeout: order.timeout })
+                Ok(Call {
+                    target,
+                    payload,
+                    action: &order.action,
+                    timeout: order.timeout,
+                    options: Default::default(),
+                })
             });
             match started {
                 Ok((op, outcome)) => this.stage = Stage::Waiting(op, outcome),

@@ -1,5 +1,6 @@
 //! The caller's side: from `call` to one outcome.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -7,16 +8,18 @@ use alloc::sync::Arc;
 use bytes::Bytes;
 
 use super::reassembly::{Progress, Reassembly};
-use super::{Call, Delivery, OpId, Out, Payload, RequestId, over_limit};
+use super::stream::{self, Stream, StreamId, StreamOptions};
+use super::{Call, CallOptions, Delivery, OpId, Out, Payload, RequestId, over_limit};
 use crate::code::{CloseReason, Code, Error, Kind};
 use crate::identity::NodeId;
-use crate::link::{LinkId, Message};
+use crate::link::{LinkId, Message, StreamLane, StreamOrder};
 use crate::machine::{Cx, injected};
 use crate::time::Instant;
-use crate::wire::body::{ReplyHead, decode_error};
+use crate::wire::body::{ReplyHead, RequestExtras, StreamOpening, decode_error};
 use crate::wire::frame::FrameHeader;
 use crate::wire::path::ActionPath;
 use crate::wire::payload::Codec;
+use crate::wire::shape::Shape;
 
 /// Paths of calls that are kept parsed.
 const CALLED_MAX: usize = 1_024;
@@ -25,12 +28,17 @@ const CALLED_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct PendingCall {
     pub(super) action: Arc<ActionPath>,
+    /// When it ends, unless it is a stream, which says so itself.
     pub(super) deadline: Instant,
+    /// What makes it a stream.
+    pub(super) stream: stream::Boxed,
+    /// What is sent with it besides its payload.
+    pub(super) extras: Option<Box<RequestExtras>>,
     /// When it was sent to where it is now.
     pub(super) sent_at: Instant,
     pub(super) route: Route,
     /// Its number on the link, once its first byte is on its way.
-    sequence: Option<u64>,
+    pub(super) sequence: Option<u64>,
     /// Whether it leaves in chunks, so that it may have its outcome before it has left whole.
     is_bulk: bool,
     /// An answer of which some chunks are still to come.
@@ -44,10 +52,14 @@ pub(super) struct PendingCall {
 }
 
 impl PendingCall {
-    pub(super) fn new(action: Arc<ActionPath>, deadline: Instant, route: Route) -> Self {
-        Self {
+    /// A call of an order, whose payload is given back.
+    pub(super) fn new(order: Order, route: Route) -> (Self, Payload) {
+        let Order { action, payload, deadline, stream, extras } = order;
+        let call = Self {
             action,
             deadline,
+            stream,
+            extras,
             sent_at: Instant::ZERO,
             route,
             sequence: None,
@@ -56,7 +68,17 @@ impl PendingCall {
             held: None,
             waits: 0,
             others: VecDeque::new(),
-        }
+        };
+        (call, payload)
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        self.stream.as_ref().map_or(Shape::Unary, |stream| stream.shape)
+    }
+
+    /// When it ends unless something moves.
+    pub(super) fn due(&self) -> Instant {
+        self.stream.as_ref().map_or(self.deadline, |stream| stream.due())
     }
 
     /// Forgets where it went.
@@ -71,6 +93,16 @@ impl PendingCall {
     pub(super) fn maybe_executed(&self) -> bool {
         self.sequence.is_some() || matches!(self.route, Route::Local(_))
     }
+}
+
+/// A call that is being made.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) action: Arc<ActionPath>,
+    pub(super) payload: Payload,
+    pub(super) deadline: Instant,
+    pub(super) stream: stream::Boxed,
+    pub(super) extras: Option<Box<RequestExtras>>,
 }
 
 /// Where a call went.
@@ -93,10 +125,6 @@ impl Delivery {
         if self.stopping {
             return Err(Error::of_kind(Kind::Stopped, "this node is stopping"));
         }
-        let timeout = call.timeout.unwrap_or(self.config.timing.call_timeout);
-        if timeout.is_zero() {
-            return Err(Error::new(Code::InvalidArgument, "the timeout of a call must be more than zero"));
-        }
         let limit = self.config.limits.message_bytes_max;
         if call.payload.data.len() > limit {
             return Err(Error::new(
@@ -104,18 +132,49 @@ impl Delivery {
                 over_limit("the payload", call.payload.data.len(), limit),
             ));
         }
-        let action = self.called_path(call.action)?;
-        let deadline = cx.now + timeout;
-        let Some((first, others)) = nodes.split_first() else {
-            return self.seek(cx, action, call.payload, deadline);
-        };
+        let order = self.order(cx.now, call)?;
+        let Some((first, others)) = nodes.split_first() else { return self.seek(cx, order) };
         if *first == self.own.node {
-            return self.call_self(cx, &action, call.payload, deadline);
+            return self.call_self(cx, order);
         }
         let Some(link) = self.neighbours.get(first).copied() else {
-            return self.call_far(cx, nodes, action, call.payload, deadline);
+            return self.call_far(cx, nodes, order);
         };
-        self.call_connected(cx, (link, *first), action, call.payload, deadline, others)
+        self.call_connected(cx, (link, *first), order, others)
+    }
+
+    /// Checks a call, and works out when it ends.
+    fn order(&mut self, now: Instant, call: Call<'_>) -> Result<Order, Error> {
+        let Call { action, payload, timeout, options, .. } = call;
+        let timing = &self.config.timing;
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(Error::new(Code::InvalidArgument, "the timeout of a call must be more than zero"));
+        }
+        let CallOptions { headers, stream } = options;
+        let (deadline, stream, opening) = match stream {
+            None => (now + timeout.unwrap_or(timing.call_timeout), None, None),
+            Some(StreamOptions { shape: Shape::Unary, .. }) => {
+                return Err(Error::new(Code::InvalidArgument, "a unary call is no stream"));
+            }
+            Some(StreamOptions { shape, idle_timeout, priority }) => {
+                let deadline = timeout.map_or(Instant::NEVER, |timeout| now + timeout);
+                let idle = idle_timeout.unwrap_or(timing.stream_idle_timeout);
+                if idle.as_micros() == 0 {
+                    let text = "the idle timeout of a stream must be a microsecond at least";
+                    return Err(Error::new(Code::InvalidArgument, text));
+                }
+                let window = self.stream_window();
+                let idle_us = u64::try_from(idle.as_micros()).unwrap_or(u64::MAX);
+                let opening = StreamOpening { shape, idle_us, window };
+                // What the other end takes is known when there is one.
+                let windows = (0, window);
+                let stream = Stream::new((shape, true), (idle, priority), (now, deadline), windows);
+                (deadline, Some(Box::new(stream)), Some(opening))
+            }
+        };
+        let is_plain = headers.is_empty() && opening.is_none();
+        let extras = (!is_plain).then(|| Box::new(RequestExtras { headers, stream: opening }));
+        Ok(Order { action: self.called_path(action)?, payload, deadline, stream, extras })
     }
 
     /// The parsed path of a call, from the cache where it was called before.
@@ -133,23 +192,20 @@ impl Delivery {
         Ok(shared)
     }
 
-    fn call_self(
-        &mut self,
-        cx: &mut Cx<'_>,
-        action: &ActionPath,
-        payload: Payload,
-        deadline: Instant,
-    ) -> Result<OpId, Error> {
-        let Some(action) = self.action(cx, action.as_str()) else { return Err(not_found(action)) };
-        let action = action?;
+    fn call_self(&mut self, cx: &mut Cx<'_>, order: Order) -> Result<OpId, Error> {
+        let shape = order.stream.as_ref().map_or(Shape::Unary, |stream| stream.shape);
+        let Some(served) = self.action(cx, order.action.as_str(), shape) else {
+            return Err(not_found(&order.action));
+        };
+        let served = served?;
         if self.local_calls >= self.config.limits.pending_calls_per_link_max {
             return Err(Error::new(Code::Backpressure, "too many calls of this node to itself are pending"));
         }
         self.local_calls += 1;
         let op = self.next_op();
-        let request = self.serve_local(op, &action, payload, deadline);
-        let route = Route::Local(request);
-        self.add_call(op, PendingCall::new(action, deadline, route));
+        let (call, payload) = PendingCall::new(order, Route::Seeking);
+        self.add_call(op, call);
+        self.serve_local(cx, op, served, payload);
         Ok(op)
     }
 
@@ -157,42 +213,35 @@ impl Delivery {
         &mut self,
         cx: &mut Cx<'_>,
         (link, node): (LinkId, NodeId),
-        action: Arc<ActionPath>,
-        payload: Payload,
-        deadline: Instant,
+        order: Order,
         others: &[NodeId],
     ) -> Result<OpId, Error> {
-        self.check_room(cx, link, payload.data.len())?;
+        self.check_room(cx, link, order.payload.data.len(), order.stream.is_some())?;
         let op = self.next_op();
-        let route = Route::Link(link, node);
-        let mut call = PendingCall::new(action.clone(), deadline, route);
+        let (mut call, payload) = PendingCall::new(order, Route::Link(link, node));
         if !others.is_empty() {
             call.held = Some(payload.clone());
             call.others = others.iter().copied().collect();
         }
         self.add_call(op, call);
-        self.send_request(cx.now, link, op, action, payload, deadline);
+        self.send_request(cx.now, link, op, payload);
         Ok(op)
     }
 
-    pub(super) fn send_request(
-        &mut self,
-        now: Instant,
-        link: LinkId,
-        op: OpId,
-        action: Arc<ActionPath>,
-        payload: Payload,
-        deadline: Instant,
-    ) {
+    pub(super) fn send_request(&mut self, now: Instant, link: LinkId, op: OpId, payload: Payload) {
         if let Some(state) = self.links.get_mut(&link) {
             state.pending_calls += 1;
         }
-        let message = Message::Request { op: op.0, action, deadline, payload };
-        if let Some(call) = self.calls.get_mut(op.0) {
-            call.is_bulk = message.is_bulk();
-            call.sent_at = now;
-        }
+        let Some(call) = self.calls.get_mut(op.0) else { return };
+        let (action, deadline, extras) = (call.action.clone(), call.deadline, call.extras.clone());
+        let message = Message::Request { op: op.0, action, deadline, payload, extras };
+        call.is_bulk = message.is_bulk();
+        call.sent_at = now;
+        let is_stream = call.stream.is_some();
         self.send(link, message);
+        if is_stream {
+            self.open_stream(link, op);
+        }
     }
 
     /// Whether the link takes another call of so many bytes.
@@ -201,6 +250,7 @@ impl Delivery {
         cx: &mut Cx<'_>,
         link: LinkId,
         payload_len: usize,
+        is_stream: bool,
     ) -> Result<(), Error> {
         let limits = &self.config.limits;
         let Some(state) = self.links.get_mut(&link) else {
@@ -222,6 +272,8 @@ impl Delivery {
                 state.queued_bytes,
                 limits.queued_bytes_per_link_max
             ))
+        } else if is_stream && state.streams >= limits.streams_per_link_max {
+            Some(alloc::format!("{} streams with this peer are open, the limit", state.streams))
         } else {
             None
         };
@@ -241,7 +293,7 @@ impl Delivery {
     }
 
     pub(super) fn add_call(&mut self, op: OpId, call: PendingCall) {
-        self.call_deadlines.add(call.deadline, op.0);
+        self.call_deadlines.add(call.due(), op.0);
         self.calls.insert(op.0, call);
     }
 
@@ -271,10 +323,20 @@ impl Delivery {
         self.complete(cx, op, Err(error));
     }
 
+    /// A call has its one answer. Who has asked for items gets it as the only one.
+    pub(super) fn complete_with(&mut self, cx: &mut Cx<'_>, op: OpId, answer: Payload) {
+        let is_stream = self.calls.get(op.0).is_some_and(|call| call.shape().has_items());
+        if is_stream {
+            self.out.push_back(Out::Item { stream: StreamId::Call(op), item: answer });
+            return self.complete(cx, op, Ok(Payload::default()));
+        }
+        self.complete(cx, op, Ok(answer));
+    }
+
     /// The one place where a call ends.
     pub(super) fn complete(&mut self, cx: &mut Cx<'_>, op: OpId, result: Result<Payload, Error>) {
         let Some(call) = self.calls.remove(op.0) else { return };
-        self.leave_route(cx, &call);
+        self.leave_route(cx, op, &call);
         if self.measures_latency {
             self.measure(cx.now, &call, result.as_ref());
         }
@@ -301,7 +363,7 @@ impl Delivery {
     }
 
     /// Takes a call off the books of where it went.
-    pub(super) fn leave_route(&mut self, cx: &mut Cx<'_>, call: &PendingCall) {
+    pub(super) fn leave_route(&mut self, cx: &mut Cx<'_>, op: OpId, call: &PendingCall) {
         self.waiting_bytes -= call.waits;
         match call.route {
             Route::Local(_) => self.local_calls -= 1,
@@ -313,6 +375,11 @@ impl Delivery {
                     if let Some(sequence) = call.sequence {
                         state.sent.remove(sequence);
                     }
+                }
+                self.leave_stream(link, call.stream.as_deref());
+                if call.shape().has_uploads() {
+                    let lane = StreamLane::Uploads(op.0);
+                    self.out.push_back(Out::Stream { link, order: StreamOrder::Close { lane } });
                 }
                 self.announce_room(cx, link);
                 self.check_idle(link);
@@ -330,7 +397,7 @@ impl Delivery {
     }
 
     /// The call that a frame of the peer answers: only one that has begun to leave on this very link.
-    fn answered(&mut self, cx: &mut Cx<'_>, link: LinkId, sequence: u64) -> Option<OpId> {
+    pub(super) fn answered(&mut self, cx: &mut Cx<'_>, link: LinkId, sequence: u64) -> Option<OpId> {
         let op = self.links.get(&link).and_then(|state| state.sent.get(sequence)).map(|op| OpId(*op));
         if op.is_none() {
             cx.count("delivery.late_reply");
@@ -339,7 +406,7 @@ impl Delivery {
     }
 
     /// A call may have its answer before its last chunk has left: what is left of it need not be sent.
-    fn stop_sending(&mut self, op: OpId) {
+    pub(super) fn stop_sending(&mut self, op: OpId) {
         if let Some(PendingCall { is_bulk: true, route: Route::Link(link, _), .. }) = self.calls.get(op.0) {
             self.out.push_back(Out::Withdraw { link: *link, op: op.0, sequence: None, tell_peer: false });
         }
@@ -376,7 +443,7 @@ impl Delivery {
         if !header.more {
             let data = body.slice(taken..);
             self.stop_sending(op);
-            self.complete(cx, op, Ok(Payload { codec, data }));
+            self.complete_with(cx, op, Payload { codec, data });
             return Ok(());
         }
         cx.mark("delivery.reply_in_chunks");
@@ -427,7 +494,7 @@ impl Delivery {
             state.reassembly_bytes -= before + chunk.len();
             call.reply = None;
             self.stop_sending(op);
-            self.complete(cx, op, Ok(payload));
+            self.complete_with(cx, op, payload);
         }
         Ok(())
     }
@@ -455,8 +522,18 @@ impl Delivery {
                 continue;
             }
             let Some(call) = self.calls.get(id) else { continue };
+            let due = call.due();
+            if due > cx.now {
+                // Something has moved on the stream.
+                self.call_deadlines.add(due, id);
+                continue;
+            }
             cx.count("delivery.deadline_exceeded");
-            let error = Error::new(Code::DeadlineExceeded, "").executed_perhaps(call.maybe_executed());
+            let error = match &call.stream {
+                Some(stream) if stream.deadline > cx.now => Self::stood_still(stream),
+                _ => Error::new(Code::DeadlineExceeded, ""),
+            };
+            let error = error.executed_perhaps(call.maybe_executed());
             self.give_up(cx, OpId(id), error);
         }
     }

@@ -4,12 +4,11 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::call::{PendingCall, Route};
+use super::call::{Order, PendingCall, Route};
 use super::{Delivery, OpId, Out, Payload, over_limit};
 use crate::code::{Code, Error, Kind};
 use crate::identity::NodeId;
 use crate::machine::Cx;
-use crate::time::Instant;
 use crate::wire::path::ActionPath;
 
 impl Delivery {
@@ -18,20 +17,18 @@ impl Delivery {
         &mut self,
         cx: &mut Cx<'_>,
         nodes: &[NodeId],
-        action: Arc<ActionPath>,
-        payload: Payload,
-        deadline: Instant,
+        order: Order,
     ) -> Result<OpId, Error> {
         let Some((first, others)) = nodes.split_first() else {
-            return self.seek(cx, action, payload, deadline);
+            return self.seek(cx, order);
         };
         if self.waiting.get(first).is_some_and(|queue| queue.len() >= self.waiting_max()) {
             cx.count("delivery.backpressure");
             return Err(Error::new(Code::Backpressure, "too many calls wait for a session to this node"));
         }
-        self.check_waiting_room(cx, payload.data.len())?;
+        self.check_waiting_room(cx, order.payload.data.len())?;
         let op = self.next_op();
-        let mut call = PendingCall::new(action, deadline, Route::Waiting(*first));
+        let (mut call, payload) = PendingCall::new(order, Route::Waiting(*first));
         call.held = Some(payload);
         call.others = others.iter().copied().collect();
         self.add_call(op, call);
@@ -86,9 +83,9 @@ impl Delivery {
     fn send_to(&mut self, cx: &mut Cx<'_>, op: OpId, node: NodeId) {
         let Some(call) = self.calls.get(op.0) else { return };
         let Some(payload) = call.held.clone() else { return };
-        let (action, deadline, waits) = (call.action.clone(), call.deadline, call.waits > 0);
+        let waits = call.waits > 0;
         if node == self.own.node {
-            return self.send_home(cx, op, &action, payload, deadline);
+            return self.send_home(cx, op, payload);
         }
         let Some(link) = self.neighbours.get(&node).copied() else {
             if self.waiting.get(&node).is_some_and(|queue| queue.len() >= self.waiting_max()) {
@@ -101,7 +98,8 @@ impl Delivery {
             self.set_route(op, Route::Waiting(node));
             return self.wait_for(cx, op, node);
         };
-        if let Err(error) = self.check_room(cx, link, payload.data.len()) {
+        let is_stream = call.stream.is_some();
+        if let Err(error) = self.check_room(cx, link, payload.data.len(), is_stream) {
             return self.complete(cx, op, Err(error));
         }
         self.set_route(op, Route::Link(link, node));
@@ -110,32 +108,27 @@ impl Delivery {
         {
             call.held = None;
         }
-        self.send_request(cx.now, link, op, action, payload, deadline);
+        self.send_request(cx.now, link, op, payload);
     }
 
     /// Turns out that this node serves the action itself.
-    fn send_home(
-        &mut self,
-        cx: &mut Cx<'_>,
-        op: OpId,
-        action: &Arc<ActionPath>,
-        payload: Payload,
-        deadline: Instant,
-    ) {
-        let refused = match self.action(cx, action.as_str()) {
-            None => Some(super::call::not_found(action)),
-            Some(served) => served.err(),
+    fn send_home(&mut self, cx: &mut Cx<'_>, op: OpId, payload: Payload) {
+        let Some(call) = self.calls.get(op.0) else { return };
+        let (action, shape) = (call.action.clone(), call.shape());
+        let served = match self.action(cx, action.as_str(), shape) {
+            None => Err(super::call::not_found(&action)),
+            Some(served) => served,
         };
-        if let Some(error) = refused {
-            return self.complete(cx, op, Err(error));
-        }
+        let served = match served {
+            Ok(served) => served,
+            Err(error) => return self.complete(cx, op, Err(error)),
+        };
         if self.local_calls >= self.config.limits.pending_calls_per_link_max {
             let text = "too many calls of this node to itself are pending";
             return self.complete(cx, op, Err(Error::new(Code::Backpressure, text)));
         }
         self.local_calls += 1;
-        let request = self.serve_local(op, action, payload, deadline);
-        self.set_route(op, Route::Local(request));
+        self.serve_local(cx, op, served, payload);
     }
 
     fn set_route(&mut self, op: OpId, route: Route) {
@@ -160,13 +153,15 @@ impl Delivery {
     /// the next. `false` when there is none.
     pub(super) fn go_elsewhere(&mut self, cx: &mut Cx<'_>, op: OpId) -> bool {
         let Some(call) = self.calls.get_mut(op.0) else { return false };
-        if call.held.is_none() {
+        // What was uploaded here cannot be taken back.
+        let uploads = call.shape().has_uploads() && matches!(call.route, Route::Link(..) | Route::Local(_));
+        if call.held.is_none() || uploads {
             return false;
         }
         let Some(node) = call.others.pop_front() else { return false };
         cx.mark("delivery.went_elsewhere");
         let Some(mut call) = self.calls.remove(op.0) else { return false };
-        self.leave_route(cx, &call);
+        self.leave_route(cx, op, &call);
         call.reset();
         call.route = Route::Seeking;
         self.calls.insert(op.0, call);
@@ -205,26 +200,21 @@ impl Delivery {
     }
 
     /// Starts a call to whoever will be found to serve it.
-    pub(super) fn seek(
-        &mut self,
-        cx: &mut Cx<'_>,
-        action: Arc<ActionPath>,
-        payload: Payload,
-        deadline: Instant,
-    ) -> Result<OpId, Error> {
+    pub(super) fn seek(&mut self, cx: &mut Cx<'_>, order: Order) -> Result<OpId, Error> {
         let seeking: usize = self.seeking.values().map(VecDeque::len).sum();
         if seeking >= self.waiting_max() {
             cx.count("delivery.backpressure");
             return Err(Error::new(Code::Backpressure, "too many calls wait until their action is found"));
         }
-        if payload.data.len() > self.config.limits.message_bytes_max {
-            let text = over_limit("the payload", payload.data.len(), self.config.limits.message_bytes_max);
-            return Err(Error::new(Code::TooLarge, text));
+        let (length, limit) = (order.payload.data.len(), self.config.limits.message_bytes_max);
+        if length > limit {
+            return Err(Error::new(Code::TooLarge, over_limit("the payload", length, limit)));
         }
-        self.check_waiting_room(cx, payload.data.len())?;
+        self.check_waiting_room(cx, length)?;
         cx.mark("delivery.seeks");
         let op = self.next_op();
-        let mut call = PendingCall::new(action.clone(), deadline, Route::Seeking);
+        let (mut call, payload) = PendingCall::new(order, Route::Seeking);
+        let (action, deadline) = (call.action.clone(), call.due());
         call.held = Some(payload);
         self.add_call(op, call);
         self.count_waiting(op);

@@ -9,6 +9,7 @@ mod far;
 mod reassembly;
 pub mod selector;
 mod serve;
+mod stream;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -25,16 +26,19 @@ use self::dedup::DedupWindow;
 use self::selector::{Candidate, SelectionState, Selector};
 pub use self::serve::ServeError;
 use self::serve::{Inbound, ServedRequest};
+pub use self::stream::{StreamId, StreamOptions};
 use crate::code::{CloseReason, Error};
 use crate::config::Config;
 use crate::identity::{Incarnation, NodeId};
-use crate::link::{LinkId, Message};
+use crate::link::{LinkId, Message, StreamLane, StreamOrder};
 use crate::machine::{Cx, Machine};
 use crate::sequence_map::SequenceMap;
 use crate::time::Instant;
 use crate::wire::frame::{FrameHeader, FrameType, HEADER_LEN};
+pub use crate::wire::headers::{HeaderError, Headers};
 use crate::wire::path::ActionPath;
 pub use crate::wire::payload::{Codec, Payload};
+pub use crate::wire::shape::{Priority, Shape};
 
 /// One call of this node, from `Engine::call` to `Event::CallDone`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,8 +70,20 @@ pub struct Call<'a> {
     pub action: &'a str,
     /// The argument.
     pub payload: Payload,
-    /// How long the caller waits; `None` takes the configured default. Zero is `InvalidArgument`.
+    /// How long the caller waits; `None` takes the configured default, or no limit for a stream, which has its idle timeout. Zero is
+    /// `InvalidArgument`.
     pub timeout: Option<Duration>,
+    /// What most calls do without.
+    pub options: CallOptions,
+}
+
+/// What most calls do without.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallOptions {
+    /// What the handler can read besides the argument.
+    pub headers: Headers,
+    /// Makes the call a stream.
+    pub stream: Option<StreamOptions>,
 }
 
 /// Who calls, as proved by the session's handshake.
@@ -104,6 +120,8 @@ pub(crate) enum In {
     Started { link: LinkId, op: u64, sequence: u64 },
     /// So many payload bytes have left the link's queue.
     Flushed { link: LinkId, bytes: usize },
+    /// So many bytes have left the queue of a stream; with the end, everything has.
+    StreamLeft { link: LinkId, lane: StreamLane, bytes: usize, ended: bool },
     /// The node took a new incarnation.
     Reincarnated { incarnation: Incarnation },
     /// Refuse new work from both sides.
@@ -121,6 +139,14 @@ pub(crate) enum Out {
     Withdraw { link: LinkId, op: u64, sequence: Option<u64>, tell_peer: bool },
     /// Nobody waits for this reply any more.
     WithdrawReply { link: LinkId, id: u64 },
+    /// Do this with the queue of a stream.
+    Stream { link: LinkId, order: StreamOrder },
+    /// An item has arrived.
+    Item { stream: StreamId, item: Payload },
+    /// The caller of a stream sends no more.
+    UploadsEnded { request: RequestId },
+    /// There is room again after `Backpressure`.
+    StreamWritable { stream: StreamId },
     /// The peer may send so many bytes more.
     Consumed { link: LinkId, bytes: usize },
     /// A retiring link has nothing left to do.
@@ -140,7 +166,9 @@ pub(crate) enum Out {
         request: RequestId,
         caller: Caller,
         action: Arc<ActionPath>,
+        shape: Shape,
         payload: Payload,
+        headers: Headers,
         deadline: Instant,
     },
     /// Nobody waits for this answer any more.
@@ -188,6 +216,7 @@ pub(crate) struct Delivery {
 #[derive(Clone, Debug)]
 struct Served {
     path: Arc<ActionPath>,
+    shape: Shape,
     /// Not while it is paused or draining.
     takes_calls: bool,
 }
@@ -207,6 +236,10 @@ struct LinkState {
     reassembly_bytes: usize,
     /// Bytes of requests that were handed to handlers and are not answered.
     backlog_bytes: usize,
+    /// Streams of either side.
+    streams: usize,
+    /// Bytes of items that the application has not taken.
+    stream_bytes: usize,
     /// Credit that is held back until the backlog shrinks.
     credit_withheld: usize,
     /// Payload bytes in the link's queue.
@@ -357,6 +390,13 @@ impl Delivery {
             2 * limits.link_window_bytes as usize + limits.reassembly_bytes_per_link_max,
             true,
         );
+        gauge("delivery.streams_per_link", most(|link| link.streams), 2 * limits.streams_per_link_max, true);
+        gauge(
+            "delivery.stream_bytes_per_link",
+            most(|link| link.stream_bytes),
+            limits.stream_bytes_per_link_max,
+            true,
+        );
         gauge("delivery.origins", self.origins.len(), limits.remembered_peers_max, false);
         gauge("delivery.actions", self.actions.len(), limits.actions_max, false);
         // Swept whenever an operation ends; until then each new one adds its entry.
@@ -379,6 +419,8 @@ impl Delivery {
             inbound: SequenceMap::new(),
             reassembly_bytes: 0,
             backlog_bytes: 0,
+            streams: 0,
+            stream_bytes: 0,
             credit_withheld: 0,
             queued_bytes: 0,
             refused: false,
@@ -443,6 +485,14 @@ impl Delivery {
             FrameType::ReplyMore => self.reply_more_frame(cx, link, header, body),
             FrameType::Error => self.error_frame(cx, link, header.id, body),
             FrameType::Cancel => self.cancel_frame(cx, link, header.id, body),
+            FrameType::Upload
+            | FrameType::UploadMore
+            | FrameType::UploadEnd
+            | FrameType::UploadCredit
+            | FrameType::Item
+            | FrameType::ItemMore
+            | FrameType::ItemEnd
+            | FrameType::ItemCredit => self.stream_frame(cx, link, header, body),
             FrameType::Identity
             | FrameType::Hello
             | FrameType::KeepAlive
@@ -559,6 +609,7 @@ impl Machine for Delivery {
             In::Frame { link, header, body } => self.frame(cx, link, header, &body),
             In::Started { link, op, sequence } => self.started(link, op, sequence),
             In::Flushed { link, bytes } => self.flushed(cx, link, bytes),
+            In::StreamLeft { link, lane, bytes, ended } => self.stream_left(cx, link, lane, bytes, ended),
             In::Reincarnated { incarnation } => self.own.incarnation = incarnation,
             In::Stop => self.stopping = true,
             In::Abandon => self.abandon(cx),

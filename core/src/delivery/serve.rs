@@ -1,23 +1,27 @@
 //! The other side of a call: from its first frame to the answer.
 
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::call::not_found;
+use super::call::{Route, not_found};
 use super::dedup::Seen;
 use super::reassembly::{Progress, Reassembly};
+use super::stream::{self, Stream};
 use super::{Caller, Delivery, OpId, Out, Payload, RequestId, Served, over_limit};
 use crate::code::{CloseReason, Code, Error, Kind};
-use crate::link::{LinkId, Message};
+use crate::link::{LinkId, Message, StreamLane, StreamOrder};
 use crate::machine::{Cx, injected};
 use crate::time::Instant;
-use crate::wire::body::RequestHead;
+use crate::wire::body::{RequestExtras, RequestHead, StreamOpening};
 use crate::wire::frame::FrameHeader;
+use crate::wire::headers::Headers;
 use crate::wire::path::ActionPath;
 use crate::wire::payload::Codec;
+use crate::wire::shape::{Priority, Shape};
 
 /// A peer's call on one link.
 #[derive(Debug)]
@@ -33,7 +37,12 @@ pub(super) enum Inbound {
 pub(super) struct Ticket {
     pub(super) request: RequestId,
     action: Arc<ActionPath>,
+    /// The shape of the action.
+    shape: Shape,
     deadline: Instant,
+    headers: Headers,
+    /// What the peer has asked for.
+    opening: Option<StreamOpening>,
 }
 
 /// Unanswered requests of a link whose payloads may share the buffer that they came in.
@@ -44,14 +53,27 @@ const COPY_LEN_MAX: usize = 16 * 1024;
 /// A request that is being received, or that a handler works on.
 #[derive(Debug)]
 pub(super) struct ServedRequest {
-    origin: RequestOrigin,
+    pub(super) origin: RequestOrigin,
     deadline: Instant,
     payload_len: usize,
+    pub(super) stream: stream::Boxed,
+}
+
+impl ServedRequest {
+    /// Whether the handler has answered, and what it sent before is still on its way.
+    fn is_answered(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.answered)
+    }
+
+    /// When it ends unless something moves.
+    fn due(&self) -> Instant {
+        self.stream.as_ref().map_or(self.deadline, |stream| stream.due())
+    }
 }
 
 /// Where the answer goes.
 #[derive(Clone, Copy, Debug)]
-enum RequestOrigin {
+pub(super) enum RequestOrigin {
     Local(OpId),
     Link(LinkId, u64),
 }
@@ -77,7 +99,7 @@ pub enum ServeError {
 }
 
 impl Delivery {
-    pub(crate) fn serve(&mut self, action: &str) -> Result<Arc<ActionPath>, ServeError> {
+    pub(crate) fn serve(&mut self, action: &str, shape: Shape) -> Result<Arc<ActionPath>, ServeError> {
         if self.stopping {
             return Err(ServeError::Stopping);
         }
@@ -89,7 +111,7 @@ impl Delivery {
             return Err(ServeError::TooMany(self.actions.len()));
         }
         let shared = Arc::new(path.clone());
-        self.actions.insert(path, Served { path: shared.clone(), takes_calls: true });
+        self.actions.insert(path, Served { path: shared.clone(), shape, takes_calls: true });
         Ok(shared)
     }
 
@@ -100,47 +122,89 @@ impl Delivery {
         }
     }
 
-    /// The action, if it takes calls.
-    pub(super) fn action(&self, cx: &mut Cx<'_>, action: &str) -> Option<Result<Arc<ActionPath>, Error>> {
+    /// The action, if it takes calls of this shape.
+    pub(super) fn action(
+        &self,
+        cx: &mut Cx<'_>,
+        action: &str,
+        shape: Shape,
+    ) -> Option<Result<(Arc<ActionPath>, Shape), Error>> {
         let served = self.actions.get(action)?;
-        Some(if served.takes_calls || injected!(cx, "pause-unheeded") {
-            Ok(served.path.clone())
-        } else {
+        if !(served.takes_calls || injected!(cx, "pause-unheeded")) {
             cx.mark("delivery.refused_while_paused");
-            Err(Error::of_kind(Kind::NotRunning, alloc::format!("{action} takes no calls at the moment")))
-        })
+            let text = alloc::format!("{action} takes no calls at the moment");
+            return Some(Err(Error::of_kind(Kind::NotRunning, text)));
+        }
+        if !served.shape.may_be_called_as(shape) {
+            cx.mark("delivery.called_in_another_shape");
+            let (own, called) = (served.shape.name(), shape.name());
+            let text = alloc::format!("{action} is {own}, and was called as {called}");
+            return Some(Err(Error::new(Code::InvalidArgument, text)));
+        }
+        Some(Ok((served.path.clone(), served.shape)))
     }
 
     pub(crate) fn unserve(&mut self, action: &str) -> bool {
         self.actions.remove(action).is_some()
     }
 
+    /// Hands a call of this node to its own handler.
     pub(super) fn serve_local(
         &mut self,
+        cx: &mut Cx<'_>,
         op: OpId,
-        action: &Arc<ActionPath>,
+        (action, shape): (Arc<ActionPath>, Shape),
         payload: Payload,
-        deadline: Instant,
-    ) -> RequestId {
-        let ticket = self.ticket(action.clone(), deadline);
+    ) {
+        let Some(call) = self.calls.get(op.0) else { return };
+        let extras = call.extras.as_deref().cloned().unwrap_or_default();
+        let deadline = call.deadline;
+        let RequestExtras { headers, stream: opening } = extras;
+        let ticket = self.ticket((action, shape), deadline, headers, opening);
         let request = ticket.request;
-        self.hand_over(ticket, RequestOrigin::Local(op), self.own, payload);
-        request
+        if let Some(call) = self.calls.get_mut(op.0) {
+            call.route = Route::Local(request);
+        }
+        let takes = self.stream_window();
+        let stream =
+            opening.filter(|_| shape.is_stream()).map(|StreamOpening { idle_us, window, .. }| {
+                let idle = Duration::from_micros(idle_us);
+                let ends = (cx.now, deadline);
+                Box::new(Stream::new((shape, false), (idle, Priority::Normal), ends, (window, takes)))
+            });
+        self.hand_over(ticket, RequestOrigin::Local(op), self.own, payload, stream);
+        self.open_local(cx, op, request);
     }
 
     /// Hands a whole request to the application.
-    fn hand_over(&mut self, ticket: Ticket, origin: RequestOrigin, caller: Caller, payload: Payload) {
-        let Ticket { request, action, deadline } = ticket;
+    fn hand_over(
+        &mut self,
+        ticket: Ticket,
+        origin: RequestOrigin,
+        caller: Caller,
+        payload: Payload,
+        stream: stream::Boxed,
+    ) {
+        let Ticket { request, action, shape, deadline, headers, .. } = ticket;
         let payload_len = payload.data.len();
-        self.requests.insert(request.0, ServedRequest { origin, deadline, payload_len });
-        self.out.push_back(Out::Request { request, caller, action, payload, deadline });
+        if let Some(stream) = &stream {
+            self.request_deadlines.add(stream.due(), request.0);
+        }
+        self.requests.insert(request.0, ServedRequest { origin, deadline, payload_len, stream });
+        self.out.push_back(Out::Request { request, caller, action, shape, payload, headers, deadline });
     }
 
     /// A number for a request, which ends at its deadline whether or not it is whole by then.
-    fn ticket(&mut self, action: Arc<ActionPath>, deadline: Instant) -> Ticket {
+    fn ticket(
+        &mut self,
+        (action, shape): (Arc<ActionPath>, Shape),
+        deadline: Instant,
+        headers: Headers,
+        opening: Option<StreamOpening>,
+    ) -> Ticket {
         self.last_request += 1;
         self.request_deadlines.add(deadline, self.last_request);
-        Ticket { request: RequestId(self.last_request), action, deadline }
+        Ticket { request: RequestId(self.last_request), action, shape, deadline, headers, opening }
     }
 
     pub(super) fn request_frame(
@@ -172,7 +236,7 @@ impl Delivery {
                 return Ok(());
             }
         }
-        let (action, codec) = match self.admit(cx, link, &head, body.len() - taken) {
+        let (served, codec) = match self.admit(cx, link, &head, body.len() - taken) {
             Ok(admitted) => admitted,
             Err(error) => {
                 self.refuse(link, header.id, error);
@@ -180,16 +244,20 @@ impl Delivery {
             }
         };
         let deadline = cx.now + Duration::from_micros(head.time_left_us);
-        let ticket = self.ticket(action, deadline);
-        let Some(total_len) = head.total_len else {
+        let total_len = head.total_len;
+        let RequestExtras { headers, stream } = head.extras.into_owned();
+        let opening = stream.filter(|_| served.1.is_stream());
+        let ticket = self.ticket(served, deadline, headers, opening);
+        let Some(total_len) = total_len else {
             let payload = Payload { codec, data: body.slice(taken..) };
-            self.accept(link, header.id, ticket, payload);
+            self.accept(cx, link, header.id, ticket, payload);
             return Ok(());
         };
         cx.mark("delivery.request_in_chunks");
         let message = Reassembly::new(codec, usize::try_from(total_len).unwrap_or(usize::MAX));
         let origin = RequestOrigin::Link(link, header.id);
-        self.requests.insert(ticket.request.0, ServedRequest { origin, deadline, payload_len: 0 });
+        self.requests
+            .insert(ticket.request.0, ServedRequest { origin, deadline, payload_len: 0, stream: None });
         if let Some(state) = self.links.get_mut(&link) {
             state.inbound.insert(header.id, Inbound::Receiving { ticket, message });
         }
@@ -203,7 +271,7 @@ impl Delivery {
         link: LinkId,
         head: &RequestHead<'_>,
         first_len: usize,
-    ) -> Result<(Arc<ActionPath>, Codec), Error> {
+    ) -> Result<((Arc<ActionPath>, Shape), Codec), Error> {
         if self.stopping {
             cx.mark("delivery.refused_while_stopping");
             return Err(Error::of_kind(Kind::Stopped, "the node is stopping"));
@@ -234,8 +302,17 @@ impl Delivery {
         }
         let codec = Codec::from_number(head.codec)
             .ok_or_else(|| Error::new(Code::Codec, alloc::format!("the codec {} is unknown", head.codec)))?;
-        if let Some(action) = self.action(cx, head.action) {
-            return Ok((action?, codec));
+        let shape = head.extras.stream.map_or(Shape::Unary, |stream| stream.shape);
+        if let Some(served) = self.action(cx, head.action, shape) {
+            if shape.is_stream() && !self.has_room_for_stream(link) {
+                cx.count("delivery.streams_full");
+                let text = alloc::format!(
+                    "{} streams with this peer are open, the limit",
+                    limits.streams_per_link_max
+                );
+                return Err(Error::new(Code::ResourceExhausted, text));
+            }
+            return Ok((served?, codec));
         }
         cx.mark("delivery.not_found");
         match head.action.parse::<ActionPath>() {
@@ -244,7 +321,10 @@ impl Delivery {
         }
     }
 
-    fn accept(&mut self, link: LinkId, id: u64, ticket: Ticket, mut payload: Payload) {
+    fn accept(&mut self, cx: &mut Cx<'_>, link: LinkId, id: u64, ticket: Ticket, mut payload: Payload) {
+        let opening = ticket.opening.filter(|_| ticket.shape.is_stream());
+        let stream =
+            opening.and_then(|opening| self.accept_stream(cx.now, (link, id), opening, ticket.deadline));
         let Some(state) = self.links.get_mut(&link) else { return };
         let payload_len = payload.data.len();
         if state.inbound.len() > SHARED_BUFFERS_MAX && payload_len <= COPY_LEN_MAX {
@@ -258,7 +338,7 @@ impl Delivery {
         }
         state.inbound.insert(id, Inbound::Serving { request: ticket.request });
         let peer = state.peer;
-        self.hand_over(ticket, RequestOrigin::Link(link, id), peer, payload);
+        self.hand_over(ticket, RequestOrigin::Link(link, id), peer, payload, stream);
     }
 
     fn refuse(&mut self, link: LinkId, id: u64, error: Error) {
@@ -311,7 +391,7 @@ impl Delivery {
             state.reassembly_bytes -= before + chunk.len();
             state.inbound.remove(header.id);
             self.requests.remove(ticket.request.0);
-            self.accept(link, header.id, ticket, payload);
+            self.accept(cx, link, header.id, ticket, payload);
         }
         Ok(())
     }
@@ -366,16 +446,35 @@ impl Delivery {
         request: RequestId,
         result: Result<Payload, Error>,
     ) -> bool {
-        let Some(origin) = self.requests.get(request.0).map(|served| served.origin) else {
+        let served = self.requests.get(request.0).filter(|served| !served.is_answered());
+        let Some(origin) = served.map(|served| served.origin) else {
             cx.count("delivery.late_answer");
             return false;
         };
         let result = result
             .and_then(|payload| self.check_answer(cx, origin, payload))
             .map_err(|error| self.check_failure(origin, error));
+        // The end of a stream goes behind its items.
+        let Err(result) = self.end_items(request, result) else { return true };
+        self.finish_answer(cx, request, result);
+        true
+    }
+
+    /// Sends an answer that nothing has to leave before.
+    pub(super) fn finish_answer(
+        &mut self,
+        cx: &mut Cx<'_>,
+        request: RequestId,
+        result: Result<Payload, Error>,
+    ) {
+        let Some(served) = self.requests.get(request.0) else { return };
+        let origin = served.origin;
+        let has_items = served.stream.as_ref().is_some_and(|stream| stream.shape.has_items());
         self.release(cx, request);
         match (origin, result) {
-            (RequestOrigin::Local(op), result) => self.complete(cx, op, result),
+            (RequestOrigin::Local(op), Ok(_)) if has_items => self.complete(cx, op, Ok(Payload::default())),
+            (RequestOrigin::Local(op), Ok(answer)) => self.complete_with(cx, op, answer),
+            (RequestOrigin::Local(op), Err(error)) => self.complete(cx, op, Err(error)),
             (RequestOrigin::Link(link, id), Ok(payload)) => {
                 let id = if injected!(cx, "answer-to-wrong-call") && id > 1 && id.is_multiple_of(32) {
                     id - 1
@@ -386,7 +485,16 @@ impl Delivery {
             }
             (RequestOrigin::Link(link, id), Err(error)) => self.send(link, Message::Error { id, error }),
         }
-        true
+    }
+
+    /// Ends a request before its handler has answered, or before what it has answered has left.
+    pub(super) fn fail_request(&mut self, cx: &mut Cx<'_>, request: RequestId, error: Error) {
+        let Some(origin) = self.requests.get(request.0).map(|served| served.origin) else { return };
+        self.release(cx, request);
+        match origin {
+            RequestOrigin::Local(op) => self.complete(cx, op, Err(error)),
+            RequestOrigin::Link(link, id) => self.send(link, Message::Error { id, error }),
+        }
     }
 
     /// Whether an answer can be sent. The work is done by now, so that every refusal says that it may have been executed.
@@ -436,7 +544,7 @@ impl Delivery {
     }
 
     /// Takes a request off the books: of the node, and of the link that it came by.
-    fn release(&mut self, cx: &mut Cx<'_>, request: RequestId) {
+    pub(super) fn release(&mut self, cx: &mut Cx<'_>, request: RequestId) {
         let Some(served) = self.requests.remove(request.0) else { return };
         let requests = &self.requests;
         self.request_deadlines.tidy(requests.len(), |key| requests.contains(key));
@@ -446,6 +554,13 @@ impl Delivery {
                 state.inbound.remove(id);
             }
             state.backlog_bytes -= served.payload_len;
+        }
+        if let Some(stream) = &served.stream {
+            self.leave_stream(link, Some(stream));
+            if stream.shape.has_items() {
+                let lane = StreamLane::Items(id);
+                self.out.push_back(Out::Stream { link, order: StreamOrder::Close { lane } });
+            }
         }
         self.return_credit(cx, link, 0);
         self.check_idle(link);
@@ -462,9 +577,21 @@ impl Delivery {
     pub(super) fn expire_requests(&mut self, cx: &mut Cx<'_>) {
         while let Some(id) = self.request_deadlines.pop_due(cx.now) {
             let Some(served) = self.requests.get(id) else { continue };
-            debug_assert!(served.deadline <= cx.now, "a request expires at its deadline");
+            let due = served.due();
+            if due > cx.now {
+                // Something has moved on the stream.
+                self.request_deadlines.add(due, id);
+                continue;
+            }
             cx.count("delivery.request_expired");
             let request = RequestId(id);
+            if let Some(stream) = &served.stream {
+                // The caller has waited for as long, and may be one that does not keep its own time.
+                let error = Self::stood_still(stream).executed_perhaps(true);
+                self.fail_request(cx, request, error);
+                self.out.push_back(Out::RequestCancelled { request });
+                continue;
+            }
             if let Some((link, wire_id)) = self.receiving(served.origin) {
                 let error =
                     Error::new(Code::DeadlineExceeded, "the deadline passed before the request was whole");
@@ -497,7 +624,7 @@ impl Delivery {
                 continue;
             }
             let error = Error::of_kind(Kind::Stopped, "the node stopped before the handler had finished");
-            self.reply(cx, request, Err(error.executed_perhaps(true)));
+            self.fail_request(cx, request, error.executed_perhaps(true));
             self.out.push_back(Out::RequestCancelled { request });
         }
     }

@@ -16,6 +16,8 @@ use crate::identity::{LabelError, NodeLabel};
 use crate::wire::body::directory::{ENTRY_LEN_MAX, EntryKey};
 use crate::wire::cbor::{Reader, Writer};
 use crate::wire::path::ActionPath;
+use crate::wire::payload::Codec;
+use crate::wire::shape::Shape;
 use crate::wire::{WireError, WireErrorKind};
 
 #[cfg(test)]
@@ -170,12 +172,24 @@ pub struct ProviderEntry {
     pub load: u32,
     /// Whether it takes calls.
     pub state: ProviderState,
+    /// How many messages go each way.
+    pub shape: Shape,
+    /// How its payloads are to be read, where that is told.
+    pub codec: Option<Codec>,
 }
 
 impl ProviderEntry {
-    /// A running, idle action without schema or version.
+    /// A running, idle, unary action without schema, version or codec.
     pub fn new(path: ActionPath) -> Self {
-        Self { path, schema: None, version: None, load: 0, state: ProviderState::Running }
+        Self {
+            path,
+            schema: None,
+            version: None,
+            load: 0,
+            state: ProviderState::Running,
+            shape: Shape::Unary,
+            codec: None,
+        }
     }
 
     /// Whether every node would take this entry.
@@ -307,7 +321,10 @@ impl Entry {
             }
             EntryValue::Capabilities(set) => set.encode(&mut out),
             EntryValue::Provider(entry) => {
-                let optional = usize::from(entry.schema.is_some()) + usize::from(entry.version.is_some());
+                let optional = usize::from(entry.schema.is_some())
+                    + usize::from(entry.version.is_some())
+                    + usize::from(entry.shape.is_stream())
+                    + usize::from(entry.codec.is_some());
                 writer
                     .map(2 + optional)
                     .uint(1)
@@ -325,6 +342,12 @@ impl Entry {
                 }
                 if let Some(version) = &entry.version {
                     writer.uint(4).text(version);
+                }
+                if entry.shape.is_stream() {
+                    writer.uint(5).uint(entry.shape.number().into());
+                }
+                if let Some(codec) = entry.codec {
+                    writer.uint(6).uint((codec as u8).into());
                 }
             }
             EntryValue::Alias | EntryValue::Unknown => {
@@ -429,6 +452,13 @@ fn read_provider(path: ActionPath, value: &[u8]) -> Result<ProviderEntry, WireEr
             2 => state = Some(ProviderState::from_number(reader.uint()?)),
             3 => entry.schema = Some(read_schema(&mut reader)?),
             4 => entry.version = Some(plain(&mut reader, VERSION_LEN_MAX)?),
+            5 => {
+                let at = reader.position();
+                let shape = Shape::from_number(reader.uint_max(u8::MAX.into())? as u8);
+                entry.shape = shape.ok_or(WireError { kind: WireErrorKind::OutOfRange, at })?;
+            }
+            // One that this version does not know is none that it could use.
+            6 => entry.codec = Codec::from_number(reader.uint_max(u8::MAX.into())? as u8),
             _ => reader.skip()?,
         }
     }

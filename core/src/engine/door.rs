@@ -13,7 +13,10 @@ use crate::wire::path::ActionPath;
 
 pub use crate::delivery::ServeError;
 pub use crate::delivery::selector::{Candidate, Selector};
-pub use crate::delivery::{Call, Caller, Codec, OpId, Payload, RequestId, Target};
+pub use crate::delivery::{
+    Call, CallOptions, Caller, Codec, HeaderError, Headers, OpId, Payload, Priority, RequestId, Shape,
+    StreamId, StreamOptions, Target,
+};
 pub use crate::directory::{DirectoryError, NodeDescription, ProviderEntry, ProviderState};
 pub use crate::link::LinkId;
 pub use crate::membership::{DialFailure, DialId, DownReason, NodeStatus, PeerInfo};
@@ -178,10 +181,31 @@ pub enum Event {
         caller: Caller,
         /// What is called.
         action: Arc<ActionPath>,
+        /// The shape in which it is served.
+        shape: Shape,
         /// With what.
         payload: Payload,
-        /// When the caller stops waiting.
+        /// What the caller says besides.
+        headers: Headers,
+        /// When the caller stops waiting; [`Instant::NEVER`] for a stream without an end of its own.
         deadline: Instant,
+    },
+    /// An item of a stream has arrived. Say [`Engine::item_taken`](crate::Engine::item_taken) once the application has it.
+    Item {
+        /// At which end.
+        stream: StreamId,
+        /// The item.
+        item: Payload,
+    },
+    /// The caller of a stream uploads no more.
+    UploadsEnded {
+        /// Which request it was.
+        request: RequestId,
+    },
+    /// After `Backpressure` from `Engine::send_item`: there is room again.
+    StreamWritable {
+        /// At which end.
+        stream: StreamId,
     },
     /// Nobody waits for the answer any more: the caller cancelled, its deadline passed, or it is gone.
     RequestCancelled {

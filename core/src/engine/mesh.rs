@@ -83,7 +83,7 @@ impl Engine {
     /// Starts to serve an action, with what others are told of it.
     pub fn serve_as(&mut self, now: Instant, entry: ProviderEntry) -> Result<Arc<ActionPath>, ServeError> {
         self.advance(now);
-        let path = self.delivery.serve(entry.path.as_str())?;
+        let path = self.delivery.serve(entry.path.as_str(), entry.shape)?;
         self.delivery.set_takes_calls(path.as_str(), entry.state.takes_calls());
         if let Err(error) = self.announce(entry) {
             self.delivery.unserve(path.as_str());

@@ -82,7 +82,7 @@ use crate::wire::path::ActionPath;
 ///                 }
 ///                 Output::Event(Event::PeerUp(peer)) if side == 0 => {
 ///                     let target = Target::Node(peer.node);
-///                     let call = Call { target, action: "greet", payload: "hi".into(), timeout: None };
+///                     let call = Call { target, action: "greet", payload: "hi".into(), timeout: None, options: Default::default() };
 ///                     nodes[0].call(now, call).unwrap();
 ///                 }
 ///                 Output::Event(Event::Request { request, .. }) => {
@@ -325,13 +325,44 @@ impl Engine {
         self.settle();
     }
 
-    /// Answers a request. `false`: nobody waits for it any more (cancelled, late, link lost), or it was answered before.
+    /// Answers a request. Where its shape has items, the answer is the end of the stream, behind the items, and its payload is not
+    /// sent. `false`: nobody waits for it any more (cancelled, late, link lost), or it was answered before.
     pub fn reply(&mut self, now: Instant, request: RequestId, result: Result<Payload, Error>) -> bool {
         self.advance(now);
         let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
         let waited_for = self.delivery.reply(&mut cx, request, result);
         self.settle();
         waited_for
+    }
+
+    /// Sends an item of a stream: of a call that uploads, or of a request whose shape has items. An error says that the item was
+    /// not taken: `Backpressure` where too much waits to be taken at the other end ([`Event::StreamWritable`] follows when there
+    /// is room), `FailedPrecondition` where the stream has ended, `InvalidArgument` where this end sends nothing, `TooLarge`.
+    pub fn send_item(&mut self, now: Instant, stream: StreamId, item: Payload) -> Result<(), Error> {
+        self.advance(now);
+        let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
+        let sent = self.delivery.send_item(&mut cx, stream, item);
+        self.settle();
+        sent
+    }
+
+    /// The caller of a stream uploads no more; its answer, or its items, may still come. `false` where it was told that before, or
+    /// the call is not open. A handler ends its side with [`reply`](Self::reply).
+    pub fn end_uploads(&mut self, now: Instant, op: OpId) -> bool {
+        self.advance(now);
+        let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
+        let was_open = self.delivery.end_uploads(&mut cx, op);
+        self.settle();
+        was_open
+    }
+
+    /// The application has taken an item whose payload had so many bytes: the other end may send as much more. Every item that
+    /// [`Event::Item`] gave wants this once, unless the stream has ended.
+    pub fn item_taken(&mut self, now: Instant, stream: StreamId, item_len: usize) {
+        self.advance(now);
+        let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
+        self.delivery.item_taken(&mut cx, stream, item_len);
+        self.settle();
     }
 
     /// Closes one link, for tests and administration. It may be dialled again.

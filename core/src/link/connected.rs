@@ -216,7 +216,7 @@ impl Connected {
             return Err(CloseReason::UnexpectedFrame);
         }
         match header.frame_type {
-            FrameType::Request | FrameType::RequestMore => {
+            FrameType::Request | FrameType::RequestMore | FrameType::Upload | FrameType::UploadMore => {
                 let taken = (HEADER_LEN + body.len()) as u64;
                 self.receive_window =
                     self.receive_window.checked_sub(taken).ok_or(CloseReason::CreditExceeded)?;
@@ -226,6 +226,12 @@ impl Connected {
             | FrameType::ReplyMore
             | FrameType::Error
             | FrameType::Cancel
+            | FrameType::UploadEnd
+            | FrameType::UploadCredit
+            | FrameType::Item
+            | FrameType::ItemMore
+            | FrameType::ItemEnd
+            | FrameType::ItemCredit
             | FrameType::Routed
             | FrameType::PathBroken
             | FrameType::Routes

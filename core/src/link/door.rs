@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Drop, LinkId, Message};
+use super::{Drop, LinkId, Message, StreamLane, StreamOrder};
 use crate::address::Address;
 use crate::code::CloseReason;
 use crate::identity::{Incarnation, NodeId, SignedIncarnation};
@@ -29,6 +29,8 @@ pub(crate) enum In {
     Withdraw { link: LinkId, op: u64, sequence: Option<u64>, tell_peer: bool },
     /// Our answer is not waited for any more.
     WithdrawReply { link: LinkId, id: u64 },
+    /// Do this with the queue of a stream.
+    Stream { link: LinkId, order: StreamOrder },
     /// The peer may send so many bytes more.
     Grant { link: LinkId, bytes: usize },
     /// Send a keep-alive now: if the stream is dead, this finds out.
@@ -80,6 +82,8 @@ pub(crate) enum Out {
     Started { link: LinkId, op: u64, sequence: u64 },
     /// So many payload bytes have left the queue.
     Flushed { link: LinkId, bytes: usize },
+    /// So many bytes have left the queue of a stream; with the end, everything has.
+    StreamLeft { link: LinkId, lane: StreamLane, bytes: usize, ended: bool },
     /// The queue had no room for a ROUTED frame.
     Dropped { link: LinkId, source: NodeId, destination: NodeId, reason: Drop },
     /// Send this through relays.

@@ -26,7 +26,7 @@ use self::advertised::Advertised;
 use self::connected::Connected;
 pub(crate) use self::door::{In, Out};
 use self::greeting::{Greeting, Side, Step};
-pub(crate) use self::outbox::{Drop, Message};
+pub(crate) use self::outbox::{Drop, End, Message, StreamLane, StreamOrder};
 use self::tunnel::Tunnel;
 use crate::address::Address;
 use crate::code::CloseReason;
@@ -298,6 +298,12 @@ impl Links {
         // Calls, answers, and a cancel for each call.
         let queue_max = 2 * (limits.pending_calls_per_link_max + limits.pending_requests_per_link_max);
         gauge("link.queued_messages_per_link", queued.max().unwrap_or(0), queue_max, true);
+        let streams = self.table.values().map(|link| match &link.phase {
+            Phase::Greeting(_) => 0,
+            Phase::Connected(connected) => connected.outbox.streams_len(),
+        });
+        let streams_max = 2 * limits.streams_per_link_max;
+        gauge("link.stream_queues_per_link", streams.max().unwrap_or(0), streams_max, true);
         let buffered = self.table.values().map(|link| match &link.carrier {
             Carrier::Stream(stream) => stream.deframer.buffered(),
             Carrier::Tunnel(_) => 0,
@@ -688,6 +694,11 @@ impl Machine for Links {
                 if let Some(connected) = self.connected(link) {
                     let bytes = connected.outbox.withdraw_reply(id);
                     self.out.push_back(Out::Flushed { link, bytes });
+                }
+            }
+            In::Stream { link, order } => {
+                if let Some(connected) = self.connected(link) {
+                    connected.outbox.order(order);
                 }
             }
             In::Grant { link, bytes } => {

@@ -336,6 +336,14 @@ impl Routing {
             | FrameType::ReplyMore
             | FrameType::Error
             | FrameType::Cancel
+            | FrameType::Upload
+            | FrameType::UploadMore
+            | FrameType::UploadEnd
+            | FrameType::UploadCredit
+            | FrameType::Item
+            | FrameType::ItemMore
+            | FrameType::ItemEnd
+            | FrameType::ItemCredit
             | FrameType::DirectoryDelta
             | FrameType::DirectoryDigest
             | FrameType::DirectoryRequest

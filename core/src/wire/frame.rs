@@ -44,6 +44,22 @@ pub enum FrameType {
     Error,
     /// The caller no longer waits.
     Cancel,
+    /// An item that the caller of a stream sends, or its first chunk.
+    Upload,
+    /// A further chunk of such an item.
+    UploadMore,
+    /// The caller sends no more items.
+    UploadEnd,
+    /// The handler takes so many bytes more of items.
+    UploadCredit,
+    /// An item that the handler of a stream sends, or its first chunk.
+    Item,
+    /// A further chunk of such an item.
+    ItemMore,
+    /// The handler has sent everything: the stream ends well.
+    ItemEnd,
+    /// The caller takes so many bytes more of items.
+    ItemCredit,
     /// A sealed payload on its way to a node that is no neighbour.
     Routed,
     /// A routed payload could not be passed on; goes back along its flow.
@@ -72,7 +88,7 @@ pub enum FrameType {
 
 impl FrameType {
     /// Every known type, by number.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 32] = [
         Self::Identity,
         Self::Hello,
         Self::KeepAlive,
@@ -86,6 +102,14 @@ impl FrameType {
         Self::ReplyMore,
         Self::Error,
         Self::Cancel,
+        Self::Upload,
+        Self::UploadMore,
+        Self::UploadEnd,
+        Self::UploadCredit,
+        Self::Item,
+        Self::ItemMore,
+        Self::ItemEnd,
+        Self::ItemCredit,
         Self::Routed,
         Self::PathBroken,
         Self::Routes,
@@ -115,6 +139,14 @@ impl FrameType {
             Self::ReplyMore => 0x13,
             Self::Error => 0x14,
             Self::Cancel => 0x15,
+            Self::Upload => 0x16,
+            Self::UploadMore => 0x17,
+            Self::UploadEnd => 0x18,
+            Self::UploadCredit => 0x19,
+            Self::Item => 0x1a,
+            Self::ItemMore => 0x1b,
+            Self::ItemEnd => 0x1c,
+            Self::ItemCredit => 0x1d,
             Self::Routed => 0x20,
             Self::PathBroken => 0x21,
             Self::Routes => 0x22,
@@ -146,6 +178,14 @@ impl FrameType {
             0x13 => Self::ReplyMore,
             0x14 => Self::Error,
             0x15 => Self::Cancel,
+            0x16 => Self::Upload,
+            0x17 => Self::UploadMore,
+            0x18 => Self::UploadEnd,
+            0x19 => Self::UploadCredit,
+            0x1a => Self::Item,
+            0x1b => Self::ItemMore,
+            0x1c => Self::ItemEnd,
+            0x1d => Self::ItemCredit,
             0x20 => Self::Routed,
             0x21 => Self::PathBroken,
             0x22 => Self::Routes,
@@ -178,6 +218,14 @@ impl FrameType {
             Self::ReplyMore => "REPLY_MORE",
             Self::Error => "ERROR",
             Self::Cancel => "CANCEL",
+            Self::Upload => "UPLOAD",
+            Self::UploadMore => "UPLOAD_MORE",
+            Self::UploadEnd => "UPLOAD_END",
+            Self::UploadCredit => "UPLOAD_CREDIT",
+            Self::Item => "ITEM",
+            Self::ItemMore => "ITEM_MORE",
+            Self::ItemEnd => "ITEM_END",
+            Self::ItemCredit => "ITEM_CREDIT",
             Self::Routed => "ROUTED",
             Self::PathBroken => "PATH_BROKEN",
             Self::Routes => "ROUTES",
@@ -197,14 +245,27 @@ impl FrameType {
     pub const fn is_delivery(self) -> bool {
         matches!(
             self,
-            Self::Request | Self::RequestMore | Self::Reply | Self::ReplyMore | Self::Error | Self::Cancel
+            Self::Request
+                | Self::RequestMore
+                | Self::Reply
+                | Self::ReplyMore
+                | Self::Error
+                | Self::Cancel
+                | Self::Upload
+                | Self::UploadMore
+                | Self::UploadEnd
+                | Self::UploadCredit
+                | Self::Item
+                | Self::ItemMore
+                | Self::ItemEnd
+                | Self::ItemCredit
         )
     }
 
-    /// Whether the frame uses up link credit. Only calls do: answers were asked for, and an answer that waited for the
-    /// credit of the side that waits for it would be a deadlock.
+    /// Whether the frame uses up link credit. Only calls and what follows them do: answers were asked for, and an answer that
+    /// waited for the credit of the side that waits for it would be a deadlock.
     pub const fn uses_credit(self) -> bool {
-        matches!(self, Self::Request | Self::RequestMore)
+        matches!(self, Self::Request | Self::RequestMore | Self::Upload | Self::UploadMore)
     }
 
     /// Whether the frame may come in a session that relays carry: those of calls, and those that keep the session itself.
@@ -218,7 +279,17 @@ impl FrameType {
 
     /// Whether the flag [`MORE`] may be set.
     pub const fn may_continue(self) -> bool {
-        matches!(self, Self::Request | Self::RequestMore | Self::Reply | Self::ReplyMore)
+        matches!(
+            self,
+            Self::Request
+                | Self::RequestMore
+                | Self::Reply
+                | Self::ReplyMore
+                | Self::Upload
+                | Self::UploadMore
+                | Self::Item
+                | Self::ItemMore
+        )
     }
 }
 

@@ -6,8 +6,10 @@ pub mod body;
 pub mod cbor;
 pub mod frame;
 pub mod framing;
+pub mod headers;
 pub mod path;
 pub mod payload;
+pub mod shape;
 pub mod value;
 
 use core::fmt;

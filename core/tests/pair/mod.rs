@@ -82,6 +82,7 @@ impl<W: Watch> Pair<W> {
                 action: ACTION,
                 payload: payload.clone().into(),
                 timeout: None,
+                options: Default::default(),
             };
             let caller = &mut self.engines[0];
             self.watch.around("call", || caller.call(now, call)).unwrap();

@@ -255,7 +255,14 @@ fn open_session(page: &mut String) {
 
     writeln!(page, "\nThe initiator calls `greet` with the raw bytes `hi`, and waits for 5 s. The responder answers `hello`.").unwrap();
     let request = frame(FrameType::Request, 1, |body| {
-        RequestHead { action: "greet", time_left_us: 5_000_000, codec: 0, total_len: None }.encode(body);
+        RequestHead {
+            action: "greet",
+            time_left_us: 5_000_000,
+            codec: 0,
+            total_len: None,
+            extras: Default::default(),
+        }
+        .encode(body);
         body.extend_from_slice(b"hi");
     });
     let wire = out.show(page, &request, |wire| initiator.sealer.seal(wire, 0).unwrap());

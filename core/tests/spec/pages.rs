@@ -239,7 +239,9 @@ fn reencode(header: FrameHeader, body: &[u8]) -> Result<Vec<u8>, WireError> {
     match header.frame_type {
         FrameType::Identity => IdentityProof::decode(body)?.encode(&mut again),
         FrameType::Hello => Hello::decode(body)?.encode(&mut again),
-        FrameType::Credit => Credit::decode(body)?.encode(&mut again),
+        FrameType::Credit | FrameType::UploadCredit | FrameType::ItemCredit => {
+            Credit::decode(body)?.encode(&mut again)
+        }
         FrameType::Goodbye => Goodbye::decode(body)?.encode(&mut again),
         FrameType::Stale => Stale::decode(body)?.encode(&mut again),
         FrameType::Error => encode_error(&decode_error(body)?, &mut again),
@@ -248,15 +250,23 @@ fn reencode(header: FrameHeader, body: &[u8]) -> Result<Vec<u8>, WireError> {
             head.encode(&mut again);
             again.extend_from_slice(&body[taken..]);
         }
-        FrameType::Reply => {
+        FrameType::Reply | FrameType::Upload | FrameType::Item => {
             let (head, taken) = ReplyHead::decode(body)?;
             head.encode(&mut again);
             again.extend_from_slice(&body[taken..]);
         }
-        FrameType::KeepAlive | FrameType::Rekey | FrameType::Cancel => {
+        FrameType::KeepAlive
+        | FrameType::Rekey
+        | FrameType::Cancel
+        | FrameType::UploadEnd
+        | FrameType::ItemEnd => {
             assert!(body.is_empty(), "{} has no body", header.frame_type.name());
         }
-        FrameType::RequestMore | FrameType::ReplyMore | FrameType::Skippable(_) => {
+        FrameType::RequestMore
+        | FrameType::ReplyMore
+        | FrameType::UploadMore
+        | FrameType::ItemMore
+        | FrameType::Skippable(_) => {
             again.extend_from_slice(body);
         }
         FrameType::Routed => {

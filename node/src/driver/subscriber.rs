@@ -93,7 +93,7 @@ impl Core {
                 }
                 return;
             }
-            EngineEvent::Request { request, caller, action, payload, deadline } => {
+            EngineEvent::Request { request, caller, action, payload, deadline, .. } => {
                 let deadline = driver.deadline(deadline);
                 self.start_handler(driver, request, Request { payload, caller, action, deadline }, effects);
                 return;
@@ -121,6 +121,10 @@ impl Core {
             EngineEvent::DialFailed { addr, reason, retry_at } => {
                 Event::DialFailed { addr, reason, retry_at: driver.deadline(retry_at) }
             }
+            // Streams have no door here yet.
+            EngineEvent::Item { .. }
+            | EngineEvent::UploadsEnded { .. }
+            | EngineEvent::StreamWritable { .. } => return,
             EngineEvent::Writable { node } => Event::Writable { node },
             EngineEvent::IncarnationAdopted { incarnation } => Event::IncarnationAdopted { incarnation },
             EngineEvent::Superseded { by } => Event::Superseded { by },

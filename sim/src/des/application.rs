@@ -1,6 +1,8 @@
 //! The applications on the simulated machines: they call, and they serve, as the run says.
 
-use lacewing_core::engine::{Call, Caller, Codec, Event as Happening, OpId, Payload, RequestId, Target};
+use lacewing_core::engine::{
+    Call, Caller, Codec, Event as Happening, OpId, Payload, RequestId, StreamId, Target,
+};
 use lacewing_core::{Code, Error, Kind};
 
 use super::host::{PendingCall, Request};
@@ -25,7 +27,13 @@ impl World<'_, '_, '_> {
         self.tally.calls += 1;
         let payload = Payload { codec: Codec::Raw, data: payload::build(seed, op, Way::Request, spec.size) };
         let action = payload::action(&spec);
-        let call = Call { target, action: &action, payload, timeout: Some(spec.timeout.as_duration()) };
+        let call = Call {
+            target,
+            action: &action,
+            payload,
+            timeout: Some(spec.timeout.as_duration()),
+            options: Default::default(),
+        };
         let started = process.engine.call(now, call);
         let parts = [now.as_nanos(), node as u64, Tag::Command as u64, op, u64::from(started.is_ok())];
         self.chain.add(&parts, b"call");
@@ -106,7 +114,12 @@ impl World<'_, '_, '_> {
                 }
                 return;
             }
-            Happening::PeerRecovered { .. } | Happening::DialFailed { .. } | Happening::Writable { .. } => {
+            Happening::PeerRecovered { .. }
+            | Happening::DialFailed { .. }
+            | Happening::Writable { .. }
+            | Happening::Item { .. }
+            | Happening::UploadsEnded { .. }
+            | Happening::StreamWritable { .. } => {
                 return;
             }
         };
@@ -135,6 +148,9 @@ impl World<'_, '_, '_> {
             Happening::NodeRecovered { .. } => (17, 0, 0),
             Happening::NodeDown { incarnation, reason, .. } => (18, incarnation.get(), *reason as u64),
             Happening::NodeChanged { .. } => (19, 0, 0),
+            Happening::Item { stream, item } => (20, stream_number(*stream), item.data.len() as u64),
+            Happening::UploadsEnded { request } => (21, request.0, 0),
+            Happening::StreamWritable { stream } => (22, stream_number(*stream), 0),
         };
         self.chain.add(&[self.now.as_nanos(), node as u64, Tag::Event as u64, kind, number, extent], b"");
         if self.options.trace.is_none() {
@@ -293,5 +309,13 @@ impl World<'_, '_, '_> {
                 process.engine.cancel(now, child);
             }
         }
+    }
+}
+
+/// A number for each end of a stream of one node.
+fn stream_number(stream: StreamId) -> u64 {
+    match stream {
+        StreamId::Call(op) => 2 * op.0,
+        StreamId::Request(request) => 2 * request.0 + 1,
     }
 }

@@ -49,7 +49,13 @@ fn a_call_to_any_is_local_first_then_goes_to_whoever_is_found() {
     net.run_until("all are up", |net| net.node(0).peers().len() == 3);
     let now = net.now;
     net.node(3).serve(now, "rare").unwrap();
-    let any = |action| Call { target: Target::Any, action, payload: Payload::from("x"), timeout: None };
+    let any = |action| Call {
+        target: Target::Any,
+        action,
+        payload: Payload::from("x"),
+        timeout: None,
+        options: Default::default(),
+    };
     let op = net.node(0).call(now, any("rare")).unwrap();
     net.settle();
     let (request, _) = net.requests(3)[0];
@@ -184,13 +190,20 @@ fn a_timeout_of_zero_and_a_node_that_is_no_neighbour_are_refused_at_once() {
     let mut net = Net::pair();
     let now = net.now;
     let target = Target::Node(net.id(1));
-    let zero = Call { target, action: "echo", payload: Payload::default(), timeout: Some(Duration::ZERO) };
+    let zero = Call {
+        target,
+        action: "echo",
+        payload: Payload::default(),
+        timeout: Some(Duration::ZERO),
+        options: Default::default(),
+    };
     assert_eq!(net.node(0).call(now, zero).unwrap_err().code(), Code::InvalidArgument);
     let far = Call {
         target: Target::Node(super::identity(9).node_id()),
         action: "echo",
         payload: Payload::default(),
         timeout: None,
+        options: Default::default(),
     };
     let error = net.node(0).call(now, far).unwrap_err();
     assert_eq!((error.kind(), error.maybe_executed()), (Some(Kind::Unreachable), false));

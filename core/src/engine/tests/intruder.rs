@@ -99,7 +99,12 @@ impl Intruder {
 
     fn is_called(net: &mut Net) -> OpId {
         let (now, target) = (net.now, Target::Node(me().node_id()));
-        net.node(0).call(now, Call { target, action: "x", payload: "".into(), timeout: None }).unwrap()
+        net.node(0)
+            .call(
+                now,
+                Call { target, action: "x", payload: "".into(), timeout: None, options: Default::default() },
+            )
+            .unwrap()
     }
 }
 
@@ -112,7 +117,8 @@ fn put(out: &mut BytesMut, frame_type: FrameType, more: bool, id: u64, body: imp
 
 fn request(out: &mut BytesMut, id: u64, action: &str, total_len: Option<u64>, data: &[u8]) {
     put(out, FrameType::Request, total_len.is_some(), id, |out| {
-        RequestHead { action, time_left_us: 60_000_000, codec: 0, total_len }.encode(out);
+        RequestHead { action, time_left_us: 60_000_000, codec: 0, total_len, extras: Default::default() }
+            .encode(out);
         out.put_slice(data);
     });
 }
@@ -211,8 +217,14 @@ fn half_a_request_is_forgotten_at_its_deadline() {
     let mut intruder = Intruder::join(&mut net, 9_000);
     let mut frames = BytesMut::new();
     put(&mut frames, FrameType::Request, true, 1, |out| {
-        RequestHead { action: "echo", time_left_us: 1_000_000, codec: 0, total_len: Some(1 << 20) }
-            .encode(out);
+        RequestHead {
+            action: "echo",
+            time_left_us: 1_000_000,
+            codec: 0,
+            total_len: Some(1 << 20),
+            extras: Default::default(),
+        }
+        .encode(out);
         out.put_slice(&[0; 1_000]);
     });
     intruder.send(&mut net, &frames);

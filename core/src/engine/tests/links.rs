@@ -43,7 +43,13 @@ fn c3_a_provider_that_falls_silent_is_found_out_within_the_detection_bound() {
     net.echo = false;
     let target = crate::engine::Target::Node(net.id(1));
     let timeout = Some(Duration::from_secs(60));
-    let call = crate::engine::Call { target, action: "echo", payload: "".into(), timeout };
+    let call = crate::engine::Call {
+        target,
+        action: "echo",
+        payload: "".into(),
+        timeout,
+        options: Default::default(),
+    };
     let now = net.now;
     let op = net.node(0).call(now, call).unwrap();
     net.settle();

@@ -37,7 +37,10 @@ impl Net {
 
     fn call_any(&mut self, from: usize, action: &str) -> Result<OpId, Error> {
         let (now, payload) = (self.now, Payload::from("to any"));
-        self.node(from).call(now, Call { target: Target::Any, action, payload, timeout: None })
+        self.node(from).call(
+            now,
+            Call { target: Target::Any, action, payload, timeout: None, options: Default::default() },
+        )
     }
 
     pub(super) fn status(&mut self, of: usize, at: usize) -> Option<NodeStatus> {
@@ -147,7 +150,7 @@ fn c4_a_relay_that_dies_in_the_middle_of_a_call_fails_it_long_before_the_deadlin
     net.echo = false;
     let target = Target::Node(net.id(2));
     let (now, timeout) = (net.now, Some(Duration::from_secs(50)));
-    let call = Call { target, action: "echo", payload: "x".into(), timeout };
+    let call = Call { target, action: "echo", payload: "x".into(), timeout, options: Default::default() };
     let op = net.node(0).call(now, call).unwrap();
     net.run_until("the handler has it", |net| !net.requests(2).is_empty());
     let died_at = net.now;
@@ -334,7 +337,8 @@ impl Net {
 
     fn call_selected(&mut self, from: usize, action: &str, selector: Selector) -> Result<OpId, Error> {
         let (now, target, payload) = (self.now, Target::Select(selector), Payload::from("x"));
-        self.node(from).call(now, Call { target, action, payload, timeout: None })
+        self.node(from)
+            .call(now, Call { target, action, payload, timeout: None, options: Default::default() })
     }
 }
 

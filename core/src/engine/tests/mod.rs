@@ -8,6 +8,7 @@ mod links;
 mod mesh;
 mod relayed;
 mod seeking;
+mod streams;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
@@ -123,7 +124,8 @@ impl Net {
         let target = Target::Node(self.id(to));
         let payload = Payload::from(data.into());
         let now = self.now;
-        self.node(from).call(now, Call { target, action, payload, timeout: None })
+        self.node(from)
+            .call(now, Call { target, action, payload, timeout: None, options: Default::default() })
     }
 
     fn reply(&mut self, node: usize, request: RequestId, result: Result<Payload, Error>) -> bool {

@@ -36,7 +36,13 @@ fn a_call_that_is_open_when_a_link_comes_up_gets_its_answer_by_the_tunnel() {
         net.echo = false;
         let (now, target) = (net.now, crate::engine::Target::Node(net.id(2)));
         let timeout = Some(Duration::from_secs(100));
-        let call = crate::engine::Call { target, action: "echo", payload: "x".into(), timeout };
+        let call = crate::engine::Call {
+            target,
+            action: "echo",
+            payload: "x".into(),
+            timeout,
+            options: Default::default(),
+        };
         let op = net.node(0).call(now, call).unwrap();
         net.run_until("the handler has it", |net| !net.requests(2).is_empty());
         net.connect(0, 2);
@@ -401,7 +407,13 @@ fn calls_that_wait_for_a_session_are_bounded_in_bytes() {
     assert_eq!(net.gauge(0, "delivery.waiting_bytes"), 1_000);
     // Those whose action is being looked for are of the same kind.
     let (now, target) = (net.now, crate::engine::Target::Any);
-    let call = crate::engine::Call { target, action: "nobody/has/it", payload: "x".into(), timeout: None };
+    let call = crate::engine::Call {
+        target,
+        action: "nobody/has/it",
+        payload: "x".into(),
+        timeout: None,
+        options: Default::default(),
+    };
     assert_eq!(net.node(0).call(now, call).unwrap_err().code(), crate::Code::Backpressure);
     for op in [first, second] {
         net.wait_for(0, op).unwrap();

@@ -121,6 +121,9 @@ impl Engine {
                 self.tell_delivery(delivery::In::Started { link, op, sequence });
             }
             link::Out::Flushed { link, bytes } => self.tell_delivery(delivery::In::Flushed { link, bytes }),
+            link::Out::StreamLeft { link, lane, bytes, ended } => {
+                self.tell_delivery(delivery::In::StreamLeft { link, lane, bytes, ended });
+            }
             link::Out::Dropped { link, source, destination, reason } => {
                 let reason = match reason {
                     link::Drop::Budget => routing::Broken::Budget,
@@ -163,7 +166,15 @@ impl Engine {
             | FrameType::Reply
             | FrameType::ReplyMore
             | FrameType::Error
-            | FrameType::Cancel => self.tell_delivery(delivery::In::Frame { link, header, body }),
+            | FrameType::Cancel
+            | FrameType::Upload
+            | FrameType::UploadMore
+            | FrameType::UploadEnd
+            | FrameType::UploadCredit
+            | FrameType::Item
+            | FrameType::ItemMore
+            | FrameType::ItemEnd
+            | FrameType::ItemCredit => self.tell_delivery(delivery::In::Frame { link, header, body }),
             FrameType::Routed
             | FrameType::PathBroken
             | FrameType::Routes
@@ -205,8 +216,12 @@ impl Engine {
             delivery::Out::Seek { action, deadline } => self.seek(action, deadline),
             delivery::Out::StopSeeking { action } => self.stop_seeking(&action),
             delivery::Out::CallDone { op, result } => self.event(Event::CallDone { op, result }),
-            delivery::Out::Request { request, caller, action, payload, deadline } => {
-                self.event(Event::Request { request, caller, action, payload, deadline });
+            delivery::Out::Stream { link, order } => self.tell_links(link::In::Stream { link, order }),
+            delivery::Out::Item { stream, item } => self.event(Event::Item { stream, item }),
+            delivery::Out::UploadsEnded { request } => self.event(Event::UploadsEnded { request }),
+            delivery::Out::StreamWritable { stream } => self.event(Event::StreamWritable { stream }),
+            delivery::Out::Request { request, caller, action, shape, payload, headers, deadline } => {
+                self.event(Event::Request { request, caller, action, shape, payload, headers, deadline });
             }
             delivery::Out::RequestCancelled { request } => self.event(Event::RequestCancelled { request }),
             delivery::Out::Writable { node } => self.event(Event::Writable { node }),

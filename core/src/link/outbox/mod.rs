@@ -1,11 +1,14 @@
 //! What waits to be sent on one link, and in which order it leaves.
 //!
-//! Control frames go first. Messages wait in four lanes (answers, requests, bulk, and what is relayed for others) that take
+//! Control frames go first. Messages wait in five lanes (answers, requests, bulk, streams, and what is relayed for others) that take
 //! turns by deficit round robin (Shreedhar and Varghese, 1995), so that the chunks of a large message never hold up small
 //! ones, nor starve behind them.
 
 mod relayed;
+mod streams;
 
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
@@ -13,16 +16,19 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 pub(crate) use self::relayed::Drop;
 use self::relayed::{Flow, Relayed};
+use self::streams::Streams;
+pub(crate) use self::streams::{End, Lane as StreamLane};
 use super::{LinkId, Out};
 use crate::code::{CloseReason, Error};
 use crate::config::Limits;
 use crate::machine::Cx;
 use crate::sequence_map::SequenceMap;
 use crate::time::Instant;
-use crate::wire::body::{self, Credit, Goodbye, ReplyHead, RequestHead};
+use crate::wire::body::{self, Credit, Goodbye, ReplyHead, RequestExtras, RequestHead};
 use crate::wire::frame::{CHUNK_LEN_MAX, FrameHeader, FrameType, HEADER_LEN};
 use crate::wire::path::ActionPath;
 use crate::wire::payload::Payload;
+use crate::wire::shape::Priority;
 
 /// Bytes that a lane may send before the next one has its turn.
 const QUANTUM: usize = 16 * 1024;
@@ -38,14 +44,22 @@ const CONTROL_LEN_MAX: usize = 256;
 const ANNOUNCED_LEN_MAX: usize = 24 * 1024;
 /// Place of the relayed flows among the lanes.
 const RELAYED: usize = 3;
-/// Lanes, with the relayed flows.
-const TURNS: usize = 4;
+/// Place of the streams among the lanes.
+const STREAMS: usize = 4;
+/// Lanes, with the relayed flows and the streams.
+const TURNS: usize = 5;
 
 /// A message of a call.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// A call of ours. It gets its sequence number when its first byte leaves, so that the numbers on a link ascend.
-    Request { op: u64, action: Arc<ActionPath>, deadline: Instant, payload: Payload },
+    Request {
+        op: u64,
+        action: Arc<ActionPath>,
+        deadline: Instant,
+        payload: Payload,
+        extras: Option<Box<RequestExtras>>,
+    },
     /// The answer to a call of the peer.
     Reply { id: u64, payload: Payload },
     /// The failure of a call of the peer.
@@ -75,6 +89,23 @@ impl Message {
             Self::Error { .. } | Self::Cancel { .. } => 0,
         }
     }
+}
+
+/// What happens to the queue of a stream.
+#[derive(Debug)]
+pub(crate) enum StreamOrder {
+    /// It begins. `id` is the number of the peer's call, which is answered; one of ours gets its number when it leaves.
+    Open { lane: StreamLane, id: Option<u64>, window: u32, priority: Priority },
+    /// Send this item behind the others.
+    Push { lane: StreamLane, item: Payload },
+    /// Nothing comes behind what is queued.
+    End { lane: StreamLane, end: End },
+    /// Forget it.
+    Close { lane: StreamLane },
+    /// The peer takes so many bytes more.
+    Window { lane: StreamLane, bytes: u32 },
+    /// Tell the peer that this side takes so many bytes more, in a frame of this type.
+    Grant { frame_type: FrameType, id: u64, bytes: u64 },
 }
 
 /// A message, and how much of its payload has left.
@@ -142,6 +173,7 @@ impl Filling<'_> {
 pub(super) struct Outbox {
     lanes: [VecDeque<Sending>; 3],
     relayed: Relayed,
+    streams: Streams,
     /// Frames of other machines: routes, directory, questions.
     announced: VecDeque<(FrameType, Bytes)>,
     announced_bytes: usize,
@@ -171,6 +203,7 @@ impl Outbox {
                 limits.relayed_flow_bytes_max,
                 limits.relayed_link_bytes_max,
             ),
+            streams: Streams::default(),
             announced: VecDeque::new(),
             announced_bytes: 0,
             announced_bytes_max: limits.announced_link_bytes_max,
@@ -198,6 +231,22 @@ impl Outbox {
             Message::Reply { .. } | Message::Error { .. } | Message::Cancel { .. } => {}
         }
         self.lanes[lane as usize].push_back(Sending { message, sent: 0, sequence: 0 });
+    }
+
+    pub(super) fn order(&mut self, order: StreamOrder) {
+        match order {
+            StreamOrder::Open { lane, id, window, priority } => self.streams.open(lane, id, window, priority),
+            StreamOrder::Push { lane, item } => self.streams.push(lane, item),
+            StreamOrder::End { lane, end } => self.streams.end(lane, end),
+            StreamOrder::Close { lane } => self.streams.close(lane),
+            StreamOrder::Window { lane, bytes } => self.streams.add_window(lane, bytes),
+            StreamOrder::Grant { frame_type, id, bytes } => self.streams.grant(frame_type, id, bytes),
+        }
+    }
+
+    /// Queues of streams.
+    pub(super) fn streams_len(&self) -> usize {
+        self.streams.len()
     }
 
     /// Queues a frame of another machine, or drops it where a slow peer has too many already: each of those machines repairs
@@ -267,7 +316,10 @@ impl Outbox {
 
     /// Whether no message waits.
     pub(super) fn is_drained(&self) -> bool {
-        self.lanes.iter().all(VecDeque::is_empty) && self.relayed.is_empty() && self.announced.is_empty()
+        self.lanes.iter().all(VecDeque::is_empty)
+            && self.relayed.is_empty()
+            && self.announced.is_empty()
+            && self.streams.is_empty()
     }
 
     /// Whether something could be sent now.
@@ -276,6 +328,7 @@ impl Outbox {
             || self.grant > 0
             || !self.announced.is_empty()
             || !self.relayed.is_empty()
+            || self.streams.has_work(self.window)
             || self.lanes[Lane::Answers as usize].front().is_some()
             || self.lanes[Lane::Requests as usize].front().is_some_and(|sending| self.fits_window(sending))
             || self.lanes[Lane::Bulk as usize].iter().any(|sending| self.fits_window(sending))
@@ -288,9 +341,9 @@ impl Outbox {
     }
 
     fn fits_window(&self, sending: &Sending) -> bool {
-        let Message::Request { action, payload, .. } = &sending.message else { return true };
+        let Message::Request { payload, .. } = &sending.message else { return true };
         let rest = payload.data.len() - sending.sent;
-        let needed = rest.min(QUANTUM) + HEADER_LEN + HEAD_LEN_MAX + action.as_str().len();
+        let needed = rest.min(QUANTUM) + overhead(&sending.message);
         self.window >= needed as u64
     }
 
@@ -299,6 +352,7 @@ impl Outbox {
     pub(super) fn fill(&mut self, to: &mut Filling<'_>) -> Option<CloseReason> {
         self.fill_control(to.record);
         self.fill_announced(to);
+        self.streams.fill_grants(to);
         let mut idle_turns = 0;
         while idle_turns < TURNS {
             match self.take_turn(to) {
@@ -365,9 +419,23 @@ impl Outbox {
         frame(to.record, FrameType::Routed, 0, |out| out.put_slice(&body));
         self.deficits[RELAYED] = self.deficits[RELAYED].saturating_sub(body.len());
         if self.deficits[RELAYED] == 0 {
-            self.turn = 0;
+            self.turn = STREAMS;
         }
         Turn::Wrote
+    }
+
+    /// Lets the streams send one frame.
+    fn take_stream_turn(&mut self, to: &mut Filling<'_>) -> Turn {
+        if self.deficits[STREAMS] == 0 {
+            self.deficits[STREAMS] = QUANTUM;
+        }
+        let alone = self.relayed.is_empty() && self.lanes.iter().all(VecDeque::is_empty);
+        let (turn, written) = self.streams.take_turn(to, &mut self.window, alone);
+        self.deficits[STREAMS] = self.deficits[STREAMS].saturating_sub(written);
+        if matches!(turn, Turn::Wrote) && self.deficits[STREAMS] == 0 {
+            self.turn = 0;
+        }
+        turn
     }
 
     /// Lets the lane whose turn it is write one frame, if its deficit allows.
@@ -375,7 +443,11 @@ impl Outbox {
         if self.turn == RELAYED {
             return self.take_relayed_turn(to);
         }
+        if self.turn == STREAMS {
+            return self.take_stream_turn(to);
+        }
         let alone = self.relayed.is_empty()
+            && !self.streams.has_work(self.window)
             && self.lanes.iter().enumerate().all(|(other, lane)| other == self.turn || lane.is_empty());
         if !self.rotate_to_sendable() {
             return Turn::Nothing;
@@ -414,6 +486,7 @@ impl Outbox {
                 to.flushed += chunk_len;
                 if !more {
                     self.requests.remove(*op);
+                    self.streams.request_left(*op, sending.sequence);
                     to.repeat_if_told(before, sending.sequence);
                 }
             }
@@ -449,15 +522,23 @@ impl Outbox {
     }
 }
 
-/// How many payload bytes of this message go into the next frame; `None` when the room is too small to begin.
-fn chunk_len(sending: &Sending, room: usize, chunk_max: usize, window: u64) -> Option<usize> {
-    let overhead = HEADER_LEN
-        + match &sending.message {
-            Message::Request { action, .. } => HEAD_LEN_MAX + action.as_str().len(),
+/// Bytes that the next frame of a message takes besides its payload, at most.
+fn overhead(message: &Message) -> usize {
+    HEADER_LEN
+        + match message {
+            Message::Request { action, extras, .. } => {
+                let extras = extras.as_ref().map_or(0, |extras| extras.encoded_len_max());
+                HEAD_LEN_MAX + action.as_str().len() + extras
+            }
             Message::Reply { .. } => HEAD_LEN_MAX,
             Message::Error { .. } => ERROR_LEN_MAX,
             Message::Cancel { .. } => 0,
-        };
+        }
+}
+
+/// How many payload bytes of this message go into the next frame; `None` when the room is too small to begin.
+fn chunk_len(sending: &Sending, room: usize, chunk_max: usize, window: u64) -> Option<usize> {
+    let overhead = overhead(&sending.message);
     let rest = sending.message.payload_len() - sending.sent;
     let mut chunk = rest.min(chunk_max).min(room.checked_sub(overhead)?);
     if matches!(sending.message, Message::Request { .. }) {
@@ -472,13 +553,14 @@ fn chunk_len(sending: &Sending, room: usize, chunk_max: usize, window: u64) -> O
 fn write_frame(sending: &mut Sending, now: Instant, chunk_len: usize, record: &mut BytesMut) -> bool {
     let first = sending.sent == 0;
     match &sending.message {
-        Message::Request { action, deadline, payload, .. } => {
+        Message::Request { action, deadline, payload, extras, .. } => {
             let id = sending.sequence;
             let (chunk, more) = next_chunk(&payload.data, &mut sending.sent, chunk_len);
             let total_len = more.then_some(payload.data.len() as u64);
             let time_left_us = u64::try_from((*deadline - now).as_micros()).unwrap_or(u64::MAX);
-            let head =
-                RequestHead { action: action.as_str(), time_left_us, codec: payload.codec as u8, total_len };
+            let extras = extras.as_deref().map_or_else(Cow::default, Cow::Borrowed);
+            let (action, codec) = (action.as_str(), payload.codec as u8);
+            let head = RequestHead { action, time_left_us, codec, total_len, extras };
             let frame_type = if first { FrameType::Request } else { FrameType::RequestMore };
             chunk_frame(record, frame_type, id, more, chunk, |out| head.encode(out));
             more
@@ -520,7 +602,7 @@ fn chunk_frame(
 ) {
     let start = record.len();
     frame(record, frame_type, id, |out| {
-        if matches!(frame_type, FrameType::Request | FrameType::Reply) {
+        if matches!(frame_type, FrameType::Request | FrameType::Reply | FrameType::Upload | FrameType::Item) {
             head(out);
         }
         out.put_slice(chunk);

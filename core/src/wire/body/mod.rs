@@ -7,7 +7,7 @@ pub mod discovery;
 pub mod routing;
 mod tunnel;
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -18,7 +18,9 @@ pub use tunnel::{
 };
 
 use super::cbor::{Reader, Writer};
+use super::headers::Headers;
 use super::path::ActionPath;
+use super::shape::Shape;
 use super::{WireError, WireErrorKind};
 use crate::address::Address;
 use crate::code::{CloseReason, Code, Error, Kind};
@@ -26,6 +28,10 @@ use crate::identity::NodeLabel;
 
 /// Most addresses in a HELLO. With IDENTITY it fits the 4 KiB that an unproved peer may send at once.
 pub const HELLO_ADDRS_MAX: u64 = 8;
+/// The smallest window of a stream in bytes, which is also what a caller may upload before the handler grants anything.
+pub const STREAM_WINDOW_MIN: u32 = 16 * 1024;
+/// What each item takes of a stream's window besides its bytes, so that empty ones are not free.
+pub const STREAM_ITEM_COST: usize = 64;
 /// Longest address text: host, brackets, colon and port.
 const ADDRESS_LEN_MAX: usize = Address::HOST_LEN_MAX + 8;
 /// Range of a keep-alive interval in milliseconds.
@@ -132,10 +138,12 @@ fn decode_single(body: &[u8], max: u64) -> Result<u64, WireError> {
     value.ok_or(missing)
 }
 
-/// CREDIT: the receiver of this frame may send `bytes` more of calls and replies.
+/// CREDIT: the receiver of this frame may send `bytes` more of calls. `UPLOAD_CREDIT` and `ITEM_CREDIT` have the same body, and are about the
+/// items of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credit {
-    /// Additional bytes of `REQUEST` and `REQUEST_MORE` frames, headers included.
+    /// Additional bytes. On a link: of frames that use its credit, headers included. On a stream: of items, and
+    /// [`STREAM_ITEM_COST`] for each.
     pub bytes: u32,
 }
 
@@ -205,7 +213,7 @@ impl Stale {
 }
 
 /// The map at the start of a REQUEST; the payload, or its first chunk, follows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHead<'a> {
     /// The action's path.
     pub action: &'a str,
@@ -215,16 +223,58 @@ pub struct RequestHead<'a> {
     pub codec: u8,
     /// Bytes of the whole payload; present exactly when further chunks follow.
     pub total_len: Option<u64>,
+    /// What most calls do without.
+    pub extras: Cow<'a, RequestExtras>,
+}
+
+/// What most calls do without: headers, and what makes a call a stream.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct RequestExtras {
+    /// What the caller says besides its argument.
+    pub headers: Headers,
+    /// Present exactly when the call is a stream.
+    pub stream: Option<StreamOpening>,
+}
+
+/// How the caller opens a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamOpening {
+    /// Any shape but unary.
+    pub shape: Shape,
+    /// For how long nothing may move, in microseconds, at least 1.
+    pub idle_us: u64,
+    /// Bytes of items that the caller takes before it grants more: [`STREAM_WINDOW_MIN`] at least.
+    pub window: u32,
+}
+
+impl RequestExtras {
+    fn fields(&self) -> usize {
+        usize::from(!self.headers.is_empty()) + 3 * usize::from(self.stream.is_some())
+    }
+
+    /// The most bytes that they can take on the wire.
+    pub(crate) fn encoded_len_max(&self) -> usize {
+        let headers = if self.headers.is_empty() { 0 } else { self.headers.encoded_len_max() };
+        headers + 3 * 10
+    }
 }
 
 impl<'a> RequestHead<'a> {
     /// Appends the head.
     pub fn encode(&self, out: &mut impl BufMut) {
         let mut writer = Writer::new(out);
-        writer.map(3 + usize::from(self.total_len.is_some()));
+        writer.map(3 + usize::from(self.total_len.is_some()) + self.extras.fields());
         writer.uint(1).text(self.action).uint(2).uint(self.time_left_us).uint(3).uint(self.codec.into());
         if let Some(total) = self.total_len {
             writer.uint(4).uint(total);
+        }
+        let RequestExtras { headers, stream } = &*self.extras;
+        if !headers.is_empty() {
+            writer.uint(5);
+            headers.write(&mut writer);
+        }
+        if let Some(StreamOpening { shape, idle_us, window }) = stream {
+            writer.uint(6).uint(shape.number().into()).uint(7).uint(*idle_us).uint(8).uint((*window).into());
         }
     }
 
@@ -233,27 +283,61 @@ impl<'a> RequestHead<'a> {
         let mut reader = Reader::new(body);
         let mut fields = reader.fields()?;
         let (mut action, mut time_left_us, mut codec, mut total_len) = (None, None, None, None);
+        let (mut headers, mut shape, mut idle_us, mut window) = (Headers::new(), None, None, None);
         while let Some(key) = fields.next(&mut reader)? {
             match key {
                 1 => action = Some(reader.text_max(ActionPath::LEN_MAX)?),
                 2 => time_left_us = Some(reader.uint()?),
                 3 => codec = Some(reader.uint_max(u8::MAX.into())? as u8),
                 4 => total_len = Some(reader.uint()?),
+                5 => headers = Headers::read(&mut reader)?,
+                6 => shape = Some(stream_shape(&mut reader)?),
+                7 => idle_us = Some(positive(&mut reader)?),
+                8 => window = Some(stream_window(&mut reader)?),
                 _ => reader.skip()?,
             }
         }
         let missing = reader.error(WireErrorKind::MissingField);
+        let stream = match (shape, idle_us, window) {
+            (None, None, None) => None,
+            (Some(shape), Some(idle_us), Some(window)) => Some(StreamOpening { shape, idle_us, window }),
+            _ => return Err(missing),
+        };
         let head = Self {
             action: action.ok_or(missing)?,
             time_left_us: time_left_us.ok_or(missing)?,
             codec: codec.ok_or(missing)?,
             total_len,
+            extras: Cow::Owned(RequestExtras { headers, stream }),
         };
         Ok((head, reader.position()))
     }
 }
 
-/// The map at the start of a REPLY; the payload, or its first chunk, follows it.
+fn stream_shape(reader: &mut Reader<'_>) -> Result<Shape, WireError> {
+    let at = reader.position();
+    let number = reader.uint_max(u8::MAX.into())? as u8;
+    let out_of_range = WireError { kind: WireErrorKind::OutOfRange, at };
+    Shape::from_number(number).filter(|shape| shape.is_stream()).ok_or(out_of_range)
+}
+
+fn positive(reader: &mut Reader<'_>) -> Result<u64, WireError> {
+    let at = reader.position();
+    let value = reader.uint()?;
+    if value == 0 { Err(WireError { kind: WireErrorKind::OutOfRange, at }) } else { Ok(value) }
+}
+
+fn stream_window(reader: &mut Reader<'_>) -> Result<u32, WireError> {
+    let at = reader.position();
+    let window = reader.uint_max(u32::MAX.into())? as u32;
+    if window < STREAM_WINDOW_MIN {
+        Err(WireError { kind: WireErrorKind::OutOfRange, at })
+    } else {
+        Ok(window)
+    }
+}
+
+/// The map at the start of a REPLY, an UPLOAD or an ITEM; the payload, or its first chunk, follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyHead {
     /// How to read the payload.
