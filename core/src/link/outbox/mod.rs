@@ -557,7 +557,11 @@ fn write_frame(sending: &mut Sending, now: Instant, chunk_len: usize, record: &m
             let id = sending.sequence;
             let (chunk, more) = next_chunk(&payload.data, &mut sending.sent, chunk_len);
             let total_len = more.then_some(payload.data.len() as u64);
-            let time_left_us = u64::try_from((*deadline - now).as_micros()).unwrap_or(u64::MAX);
+            let time_left_us = match *deadline {
+                // A stream without an end of its own says so, wherever the clocks stand.
+                Instant::NEVER => u64::MAX,
+                deadline => u64::try_from((deadline - now).as_micros()).unwrap_or(u64::MAX),
+            };
             let extras = extras.as_deref().map_or_else(Cow::default, Cow::Borrowed);
             let (action, codec) = (action.as_str(), payload.codec as u8);
             let head = RequestHead { action, time_left_us, codec, total_len, extras };
