@@ -1,7 +1,7 @@
 //! What is served, and what others are told of it.
 
 use lacewing_core::directory::{ProviderEntry, ProviderState, SchemaId};
-use lacewing_core::engine::ServeError;
+use lacewing_core::engine::{Codec, ServeError};
 
 /// An action, and what others are told of it.
 ///
@@ -28,14 +28,22 @@ pub struct Action {
     path: String,
     schema: Option<SchemaId>,
     version: Option<String>,
+    codec: Option<Codec>,
     load: u32,
     state: ProviderState,
 }
 
 impl Action {
-    /// An action with this path, running and idle, without schema or version.
+    /// An action with this path, running and idle, without schema, version or codec.
     pub fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), schema: None, version: None, load: 0, state: ProviderState::Running }
+        Self {
+            path: path.into(),
+            schema: None,
+            version: None,
+            codec: None,
+            load: 0,
+            state: ProviderState::Running,
+        }
     }
 
     /// Which shape its payloads have: a name of 1 to 255 bytes that callers know, or a hash.
@@ -47,6 +55,12 @@ impl Action {
     /// Its version: 1 to 64 bytes, usually `1.4.0`.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
+        self
+    }
+
+    /// How its payloads are to be read. An action that is served typed reads no others.
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.codec = Some(codec);
         self
     }
 
@@ -69,6 +83,7 @@ impl Action {
         Ok(ProviderEntry {
             schema: self.schema,
             version: self.version,
+            codec: self.codec,
             load: self.load,
             state: self.state,
             ..ProviderEntry::new(path)

@@ -1,19 +1,23 @@
 //! One call.
 
 use std::fmt;
-use std::future::{Future, IntoFuture};
+use std::future::{Future, IntoFuture, Ready, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use lacewing_core::delivery::selector::Selector;
-use lacewing_core::engine::{Call, NodeStatus, OpId, Payload, Target};
+use lacewing_core::engine::{
+    Call, CallOptions, Headers, NodeStatus, OpId, Payload, Priority, Shape, StreamOptions, Target,
+};
 use lacewing_core::predicate::Predicate;
 use lacewing_core::{Code, Engine, Error, NodeId};
 use tokio::sync::oneshot;
 
-use crate::driver::{CallResult, Driver, stopped_error};
+use crate::driver::{CallResult, Driver, StreamHandle, stopped_error};
+use crate::stream::{Duplex, ItemStream, Upload};
+use crate::trace_context::TraceContext;
 
 /// A call that is being put together; awaiting it makes it.
 ///
@@ -29,22 +33,87 @@ use crate::driver::{CallResult, Driver, stopped_error};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// `K` is what kind of call it is, and with it what awaiting gives: the answer of a [`Unary`] one, or the caller's end of a
+/// [`ServerStream`], a [`ClientStream`] or a [`Bidirectional`] one.
 #[must_use = "a call is made when it is awaited"]
 #[derive(Clone)]
-pub struct CallBuilder {
-    driver: Arc<Driver>,
-    order: Order,
+pub struct CallBuilder<K = Unary> {
+    pub(crate) driver: Arc<Driver>,
+    pub(crate) order: Order,
+    #[cfg_attr(not(feature = "typed"), expect(dead_code, reason = "only typed calls have more to say"))]
+    pub(crate) kind: K,
 }
+
+/// A call with one answer. Awaiting it gives the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Unary;
+
+/// A call that is answered with any number of items. Awaiting it gives an [`ItemStream`].
+#[derive(Clone, Copy, Debug)]
+pub struct ServerStream;
+
+/// A call that sends any number of items and has one answer. Awaiting it gives an [`Upload`].
+#[derive(Clone, Copy, Debug)]
+pub struct ClientStream;
+
+/// A call in which any number of items goes both ways. Awaiting it gives a [`Duplex`].
+#[derive(Clone, Copy, Debug)]
+pub struct Bidirectional;
+
+/// The kinds of calls that are streams. No others can be made.
+pub trait StreamKind: sealed::Sealed {
+    /// The caller's end.
+    type End;
+}
+
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! stream_kind {
+    ($kind:ident, $end:ident) => {
+        impl sealed::Sealed for $kind {}
+
+        impl StreamKind for $kind {
+            type End = $end;
+        }
+
+        /// Begins the stream. It does not wait for anybody: what ends the stream is heard at the end that it gives.
+        impl IntoFuture for CallBuilder<$kind> {
+            type Output = Result<$end, Error>;
+            type IntoFuture = Ready<Self::Output>;
+
+            fn into_future(mut self) -> Self::IntoFuture {
+                ready(self.open(Shape::$kind).map($end::new))
+            }
+        }
+    };
+}
+stream_kind!(ServerStream, ItemStream);
+stream_kind!(ClientStream, Upload);
+stream_kind!(Bidirectional, Duplex);
 
 /// What is called; the engine borrows the name and takes the payload.
 #[derive(Clone)]
-struct Order {
+pub(crate) struct Order {
     whom: Whom,
     /// What must hold for whoever is called.
     wanted: Vec<Arc<Predicate>>,
     action: String,
-    payload: Payload,
+    pub(crate) payload: Payload,
     timeout: Option<Duration>,
+    extras: Option<Box<Extras>>,
+}
+
+/// What most calls do without.
+#[derive(Clone, Default)]
+struct Extras {
+    headers: Headers,
+    /// The first thing that cannot be sent.
+    refused: Option<Error>,
+    idle_timeout: Option<Duration>,
+    priority: Priority,
 }
 
 /// Who is called.
@@ -56,6 +125,46 @@ enum Whom {
 }
 
 impl Order {
+    /// The call that the engine makes, of what the node knows now.
+    fn call(&mut self, engine: &Engine, shape: Shape) -> Result<Call<'_>, Error> {
+        let Extras { headers, refused, idle_timeout, priority } = *self.extras.take().unwrap_or_default();
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        let stream = shape.is_stream().then_some(StreamOptions { shape, idle_timeout, priority });
+        Ok(Call {
+            target: self.target(engine)?,
+            payload: std::mem::take(&mut self.payload),
+            action: &self.action,
+            timeout: self.timeout,
+            options: CallOptions { headers, stream },
+        })
+    }
+
+    /// How the action is read by whoever is meant, as far as that is known.
+    #[cfg(feature = "typed")]
+    pub(crate) fn announced_codec(&self, engine: &Engine) -> Option<lacewing_core::engine::Codec> {
+        let meant = match &self.whom {
+            Whom::Any(_) => None,
+            Whom::Node(node) => Some(*node),
+            Whom::Name(name) => holder(engine, name).ok(),
+        };
+        let providers = engine.providers(&self.action);
+        let mut meant = providers.iter().filter(|(node, _)| meant.is_none_or(|meant| meant == *node));
+        meant.find_map(|(_, entry)| entry.codec)
+    }
+
+    fn set_header(&mut self, name: &str, value: &str) {
+        let extras = self.extras();
+        if let Err(error) = extras.headers.push(name, value) {
+            extras.refused.get_or_insert(Error::new(Code::InvalidArgument, error.to_string()));
+        }
+    }
+
+    fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
     /// Whom the call is for, as far as the node knows the others now.
     fn target(&mut self, engine: &Engine) -> Result<Target, Error> {
         let node = match &self.whom {
@@ -84,10 +193,22 @@ fn holder(engine: &Engine, name: &str) -> Result<NodeId, Error> {
         .ok_or_else(|| Error::new(Code::NotFound, format!("no node goes by the name {name:?}")))
 }
 
-impl CallBuilder {
-    pub(crate) fn new(driver: Arc<Driver>, action: String, payload: Payload) -> Self {
-        let whom = Whom::Any(Selector::default());
-        Self { driver, order: Order { whom, wanted: Vec::new(), action, payload, timeout: None } }
+impl<K> CallBuilder<K> {
+    pub(crate) fn new(driver: Arc<Driver>, action: String, payload: Payload, kind: K) -> Self {
+        let order = Order {
+            whom: Whom::Any(Selector::default()),
+            wanted: Vec::new(),
+            action,
+            payload,
+            timeout: None,
+            extras: None,
+        };
+        Self { driver, order, kind }
+    }
+
+    pub(crate) fn open(&mut self, shape: Shape) -> Result<StreamHandle, Error> {
+        let order = &mut self.order;
+        self.driver.open_stream(|engine| order.call(engine, shape))
     }
 
     /// Calls this node and no other, however many links away. Without it the call goes to this very node where it serves the
@@ -141,14 +262,59 @@ impl CallBuilder {
         self
     }
 
-    /// How long to wait for the outcome, instead of `Timing::call_timeout`.
+    /// How long to wait for the outcome, instead of `Timing::call_timeout`. A stream has no such end unless it is given one here.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.order.timeout = Some(timeout);
         self
     }
+
+    /// Says something besides the argument, which the handler reads with [`Request::header`](crate::Request::header). A name has 1 to
+    /// 64 bytes of a-z, 0-9, `-`, `_` and `.`; a value at most 4,096 bytes. With a header that cannot be sent, or too many of them
+    /// (64, or 8,192 bytes in all), the call ends as `InvalidArgument`.
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.order.set_header(name.as_ref(), value.as_ref());
+        self
+    }
+
+    /// Makes the call a step of a trace: it sends a [`child`](TraceContext::child) of `trace`, in place of an earlier one.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lacewing::{MemoryNetwork, Node, Request, TraceContext, Trust};
+    ///
+    /// let node = Node::builder().trust(Trust::Open).transport(MemoryNetwork::new()).start().await?;
+    /// node.serve("trace", async |request: Request| {
+    ///     Ok(request.trace().map(|trace| trace.trace_id_hex()).unwrap_or_default())
+    /// })?;
+    /// let trace = TraceContext::root(true);
+    /// assert_eq!(node.call("trace", ()).trace(trace).await?.data, trace.trace_id_hex());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn trace(mut self, trace: TraceContext) -> Self {
+        self.order.extras().headers.remove(TraceContext::HEADER);
+        self.order.set_header(TraceContext::HEADER, &trace.child().to_string());
+        self
+    }
 }
 
-impl fmt::Debug for CallBuilder {
+/// What only streams have.
+impl<K: StreamKind> CallBuilder<K> {
+    /// For how long nothing may move before the stream ends as `DeadlineExceeded`, instead of `Timing::stream_idle_timeout`.
+    pub fn idle_timeout(mut self, idle_timeout: Duration) -> Self {
+        self.order.extras().idle_timeout = Some(idle_timeout);
+        self
+    }
+
+    /// How much of a link the stream gets beside other streams of this node.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.order.extras().priority = priority;
+        self
+    }
+}
+
+impl<K> fmt::Debug for CallBuilder<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallBuilder").field("action", &self.order.action).finish_non_exhaustive()
     }
@@ -182,18 +348,7 @@ impl Future for CallFuture {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let Stage::Ready(order) = &mut this.stage {
-            let started = this.driver.call(|engine| {
-                let target = order.target(engine)?;
-                let payload = std::mem::take(&mut order.payload);
-                Ok(Call {
-                    target,
-                    payload,
-                    action: &order.action,
-                    timeout: order.timeout,
-                    options: Default::default(),
-                })
-            });
-            match started {
+            match this.driver.call(|engine| order.call(engine, Shape::Unary)) {
                 Ok((op, outcome)) => this.stage = Stage::Waiting(op, outcome),
                 Err(refused) => {
                     this.stage = Stage::Done;

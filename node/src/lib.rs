@@ -41,7 +41,11 @@ mod mesh;
 mod node;
 mod payload;
 mod request;
+mod stream;
+mod trace_context;
 pub mod transport;
+#[cfg(feature = "typed")]
+pub mod typed;
 
 #[cfg(lacewing_inject)]
 #[doc(hidden)]
@@ -49,11 +53,13 @@ pub use driver::BUGS as DRIVER_BUGS;
 
 pub use action::Action;
 pub use builder::{Builder, StartError};
-pub use call::{CallBuilder, CallFuture};
+pub use call::{Bidirectional, CallBuilder, CallFuture, ClientStream, ServerStream, StreamKind, Unary};
 pub use events::{Event, Events};
 pub use node::{Node, WeakNode};
 pub use payload::IntoPayload;
 pub use request::Request;
+pub use stream::{Duplex, ItemSender, ItemStream, Upload, UploadSender, Uploads};
+pub use trace_context::{TraceContext, TraceContextError};
 pub use transport::{MemoryNetwork, TcpTransport, Transport};
 
 /// The cryptography that the protocol asks for, for nodes with a provider of their own.
@@ -71,8 +77,9 @@ pub use lacewing_core::config::{NetworkKey, NetworkName, RouteMetric};
 pub use lacewing_core::delivery::selector::Selector;
 pub use lacewing_core::directory::SchemaId;
 pub use lacewing_core::engine::{
-    Caller, Codec, DialFailure, DownReason, Gauge, Lifecycle, LinkId, NodeDescription, NodeInfo, NodeStatus,
-    Payload, PeerInfo, ProviderEntry, ProviderState, Query, RouteInfo, ServeError,
+    Caller, Codec, DialFailure, DownReason, Gauge, HeaderError, Headers, Lifecycle, LinkId, NodeDescription,
+    NodeInfo, NodeStatus, Payload, PeerInfo, Priority, ProviderEntry, ProviderState, Query, RouteInfo,
+    ServeError, Shape,
 };
 pub use lacewing_core::identity::PublicKey;
 pub use lacewing_core::predicate::Predicate;

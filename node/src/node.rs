@@ -12,7 +12,7 @@ use lacewing_core::{Address, Engine, Error, Incarnation, NodeId};
 
 use crate::action::Action;
 use crate::builder::Builder;
-use crate::call::CallBuilder;
+use crate::call::{CallBuilder, Unary};
 use crate::driver::{Driver, HandlerFuture, stopped_error};
 use crate::events::{Event, Events};
 use crate::payload::IntoPayload;
@@ -108,7 +108,7 @@ impl Node {
         Fut: Future<Output = Result<R, Error>> + Send + 'static,
         R: IntoPayload,
     {
-        let handler = move |request| -> HandlerFuture {
+        let handler = move |request, _| -> HandlerFuture {
             let answer = handler(request);
             Box::pin(async move { answer.await.map(IntoPayload::into_payload) })
         };
@@ -122,7 +122,7 @@ impl Node {
 
     /// Calls `action`. Ends in exactly one outcome: the answer, or one coded error; at once where a failure is known at once.
     pub fn call(&self, action: impl Into<String>, payload: impl IntoPayload) -> CallBuilder {
-        CallBuilder::new(Arc::clone(self.driver()), action.into(), payload.into_payload())
+        CallBuilder::new(Arc::clone(self.driver()), action.into(), payload.into_payload(), Unary)
     }
 
     /// Dials `addr` until it is reached, and again whenever the link is lost, until [`disconnect`](Self::disconnect).

@@ -15,15 +15,37 @@ use std::task::{Context, Poll};
 use lacewing_core::engine::{Payload, RequestId};
 use lacewing_core::{Error, Kind};
 use tokio::sync::oneshot;
+use tracing::Span;
 
-use super::{CallResult, Driver};
+use super::{CallResult, Driver, StreamHandle};
 use crate::request::Request;
 
 /// What a handler does with one request.
 pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Result<Payload, Error>> + Send>>;
 
-/// What serves an action.
-pub(crate) type Handler = Arc<dyn Fn(Request) -> HandlerFuture + Send + Sync>;
+/// What serves an action. It is given the handler's end where the action is a stream.
+pub(crate) type Handler = Arc<dyn Fn(Request, Option<StreamHandle>) -> HandlerFuture + Send + Sync>;
+
+/// A handler and what it is to be called with.
+pub(super) type Work = (Handler, Request, Option<StreamHandle>);
+
+/// What the handler logs is logged within it: who calls what, and in which trace.
+fn span(request: &Request) -> Span {
+    let span = tracing::info_span!(
+        "request",
+        action = request.action(),
+        caller = %request.caller.node,
+        trace_id = tracing::field::Empty,
+        span_id = tracing::field::Empty,
+    );
+    if !span.is_disabled()
+        && let Some(trace) = request.trace()
+    {
+        span.record("trace_id", tracing::field::display(trace.trace_id_hex()));
+        span.record("span_id", tracing::field::display(trace.span_id_hex()));
+    }
+    span
+}
 
 /// One request that is being served. Ends with its result, or with `None` when nobody waits for it any more.
 pub(super) struct HandlerTask {
@@ -31,12 +53,13 @@ pub(super) struct HandlerTask {
     id: RequestId,
     /// Resolves (to an error) when the engine, or the end of the node, drops the other half.
     cancelled: oneshot::Receiver<Infallible>,
+    span: Span,
     stage: Stage,
 }
 
 enum Stage {
     /// The handler has not been called.
-    Waiting(Handler, Request),
+    Waiting(Work),
     /// It has been called.
     Running(HandlerFuture),
     /// There is nothing left of it.
@@ -48,10 +71,10 @@ impl HandlerTask {
         driver: &Arc<Driver>,
         id: RequestId,
         cancelled: oneshot::Receiver<Infallible>,
-        handler: Handler,
-        request: Request,
+        work: Work,
     ) -> Self {
-        Self { driver: Arc::clone(driver), id, cancelled, stage: Stage::Waiting(handler, request) }
+        let span = span(&work.1);
+        Self { driver: Arc::clone(driver), id, cancelled, span, stage: Stage::Waiting(work) }
     }
 
     /// Makes the first step here, and lets a task make the others.
@@ -83,14 +106,16 @@ impl HandlerTask {
     /// Polls the handler; a panic in it is its result.
     fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<CallResult> {
         let step = catch_unwind(AssertUnwindSafe(|| {
-            if let Stage::Waiting(..) = self.stage
-                && let Stage::Waiting(handler, request) = std::mem::replace(&mut self.stage, Stage::Done)
+            let _entered = self.span.enter();
+            if let Stage::Waiting(_) = self.stage
+                && let Stage::Waiting((handler, request, stream)) =
+                    std::mem::replace(&mut self.stage, Stage::Done)
             {
-                self.stage = Stage::Running(handler(request));
+                self.stage = Stage::Running(handler(request, stream));
             }
             match &mut self.stage {
                 Stage::Running(future) => future.as_mut().poll(cx),
-                Stage::Waiting(..) | Stage::Done => Poll::Pending,
+                Stage::Waiting(_) | Stage::Done => Poll::Pending,
             }
         }));
         step.unwrap_or_else(|panic| {

@@ -13,6 +13,7 @@ mod inject;
 mod link;
 mod listen;
 mod outbox;
+mod stream;
 mod subscriber;
 mod tasks;
 mod timer;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use lacewing_core::engine::{
     Call, DialId, Input, LinkId, Misuse, OpId, Output, Payload, ProviderEntry, RequestId, ServeError,
+    StreamId,
 };
 use lacewing_core::{Address, Config, Engine, Error, Instant, Kind, NodeId};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -35,6 +37,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::transport::{ByteStream, Transport};
 use handler::HandlerTask;
 use outbox::Outbox;
+use stream::StreamEnd;
 use tasks::Tasks;
 
 #[cfg(lacewing_inject)]
@@ -42,6 +45,7 @@ pub use inject::BUGS;
 
 pub(crate) use handler::{Handler, HandlerFuture};
 use inject::injected;
+pub(crate) use stream::StreamHandle;
 pub(crate) use subscriber::Subscriber;
 
 /// Bytes that the engine may hand over for one link before some of them are written.
@@ -85,6 +89,8 @@ struct Core {
     /// Links that are not read, because the engine has enough of them for now.
     paused: BTreeSet<LinkId>,
     calls: BTreeMap<OpId, oneshot::Sender<CallResult>>,
+    /// The ends of streams that are open: of calls until they have their outcome, of requests until they are answered.
+    streams: BTreeMap<StreamId, Arc<StreamEnd>>,
     /// Dropping the sender cancels the handler.
     requests: BTreeMap<RequestId, oneshot::Sender<Infallible>>,
     handlers: BTreeMap<String, Handler>,
@@ -112,6 +118,8 @@ enum Effect {
     /// Dropped outside the lock, because that wakes the handler.
     Cancel(oneshot::Sender<Infallible>),
     Dial(DialId, Address),
+    /// Tells whoever waits for room at this end of a stream.
+    Room(Arc<StreamEnd>),
 }
 
 /// The engine's time: nanoseconds since the node was started, by tokio's clock, which tests and simulators own.
@@ -155,6 +163,7 @@ impl Driver {
                 woken_last: None,
                 paused: BTreeSet::new(),
                 calls: BTreeMap::new(),
+                streams: BTreeMap::new(),
                 requests: BTreeMap::new(),
                 handlers: BTreeMap::new(),
                 subscribers: Vec::new(),
@@ -244,11 +253,13 @@ impl Driver {
         }
         if !replies.is_empty() {
             // All answers in one go, so that the engine can put them into one record.
-            self.with(|core, now| {
-                for (request, result) in replies {
-                    core.reply(now, request, result);
-                }
+            let ends: Vec<_> = self.with(|core, now| {
+                let reply = |(request, result)| core.reply(now, request, result);
+                replies.into_iter().filter_map(reply).collect()
             });
+            for end in ends {
+                stream::answered(&end);
+            }
         }
     }
 
@@ -268,6 +279,7 @@ impl Driver {
                 None => task.spawn(self),
             },
             Effect::Cancel(sender) => drop(sender),
+            Effect::Room(end) => stream::tell_room(&end),
             Effect::Dial(dial, addr) => {
                 let driver = Arc::clone(self);
                 self.services.spawn(&self.runtime, async move { listen::dial(driver, dial, addr).await });
@@ -295,17 +307,20 @@ impl Driver {
     }
 
     pub(crate) fn cancel(self: &Arc<Self>, op: OpId) {
-        let waiter = self.with_soon(|core, now| {
+        let waiters = self.with_soon(|core, now| {
             if !injected!(core, "driver-cancel-forgotten") {
                 core.engine.cancel(now, op);
             }
-            core.calls.remove(&op)
+            (core.calls.remove(&op), core.streams.remove(&StreamId::Call(op)))
         });
-        drop(waiter);
+        drop(waiters);
     }
 
     fn reply(self: &Arc<Self>, request: RequestId, result: CallResult) {
-        self.with_soon(|core, now| core.reply(now, request, result));
+        let end = self.with_soon(|core, now| core.reply(now, request, result));
+        if let Some(end) = end {
+            stream::answered(&end);
+        }
     }
 
     /// Gives the engine a command, unless the node is closed.
@@ -426,20 +441,24 @@ impl Driver {
 
     /// Ends everything at once: calls fail, handlers are dropped, streams are closed without a word.
     pub(crate) fn close(&self) {
-        let (calls, leftovers, subscribers) = {
+        let (calls, streams, leftovers, subscribers) = {
             let mut core = self.lock();
             core.closed = true;
             let calls = std::mem::take(&mut core.calls);
+            let streams = std::mem::take(&mut core.streams);
             let requests = std::mem::take(&mut core.requests);
             let handlers = std::mem::take(&mut core.handlers);
             core.links.clear();
             core.woken_last = None;
-            (calls, (requests, handlers), std::mem::take(&mut core.subscribers))
+            (calls, streams, (requests, handlers), std::mem::take(&mut core.subscribers))
         };
         self.services.abort_all();
         self.links.abort_all();
         for (_, waiter) in calls {
             drop(waiter.send(Err(stopped_error().executed_perhaps(true))));
+        }
+        for end in streams.values() {
+            stream::close(end);
         }
         drop(leftovers);
         for subscriber in subscribers {
@@ -480,9 +499,11 @@ impl Core {
         false
     }
 
-    fn reply(&mut self, now: Instant, request: RequestId, result: CallResult) {
+    /// Gives the handler's end of the request, where it was a stream.
+    fn reply(&mut self, now: Instant, request: RequestId, result: CallResult) -> Option<Arc<StreamEnd>> {
         self.requests.remove(&request);
         self.engine.reply(now, request, result);
+        self.streams.remove(&StreamId::Request(request))
     }
 
     /// Takes what the engine has to say, and sees to what follows from it.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use lacewing_core::engine::{Event as EngineEvent, RequestId};
-use lacewing_core::{Code, Error};
+use lacewing_core::{Code, Error, Instant};
 use tokio::sync::oneshot;
 
 use super::handler::HandlerTask;
@@ -85,23 +85,31 @@ impl Core {
     pub(super) fn distribute(&mut self, driver: &Arc<Driver>, event: EngineEvent, effects: &mut Vec<Effect>) {
         let event = match event {
             EngineEvent::CallDone { op, result } => {
-                // No waiter: the call's future was dropped, which is what cancelled it.
-                if !injected!(self, "driver-outcome-lost", every 8)
-                    && let Some(waiter) = self.calls.remove(&op)
-                {
-                    effects.push(Effect::Resolve(waiter, result));
+                if injected!(self, "driver-outcome-lost", every 8) {
+                    return;
+                }
+                // Neither: the call's future was dropped, which is what cancelled it.
+                match self.calls.remove(&op) {
+                    Some(waiter) => effects.push(Effect::Resolve(waiter, result)),
+                    None => self.stream_done(op, result, effects),
                 }
                 return;
             }
-            EngineEvent::Request { request, caller, action, payload, deadline, .. } => {
-                let deadline = driver.deadline(deadline);
-                self.start_handler(driver, request, Request { payload, caller, action, deadline }, effects);
+            EngineEvent::Request { request: id, caller, action, shape, payload, headers, deadline } => {
+                let deadline = (deadline < Instant::NEVER).then(|| driver.deadline(deadline));
+                let request = Request { payload, caller, action, shape, headers, deadline };
+                self.start_handler(driver, id, request, effects);
                 return;
             }
             EngineEvent::RequestCancelled { request } => {
                 effects.extend(self.requests.remove(&request).map(Effect::Cancel));
+                let gone = Error::new(Code::Cancelled, "nobody waits for the answer any more");
+                self.request_over(request, gone, effects);
                 return;
             }
+            EngineEvent::Item { stream, item } => return self.item_arrived(stream, item, effects),
+            EngineEvent::UploadsEnded { request } => return self.uploads_ended(request, effects),
+            EngineEvent::StreamWritable { stream } => return self.stream_writable(stream, effects),
             EngineEvent::PeerUp(peer) => Event::PeerUp(peer),
             EngineEvent::PeerSuspect { node } => Event::PeerSuspect { node },
             EngineEvent::PeerRecovered { node } => Event::PeerRecovered { node },
@@ -121,10 +129,6 @@ impl Core {
             EngineEvent::DialFailed { addr, reason, retry_at } => {
                 Event::DialFailed { addr, reason, retry_at: driver.deadline(retry_at) }
             }
-            // Streams have no door here yet.
-            EngineEvent::Item { .. }
-            | EngineEvent::UploadsEnded { .. }
-            | EngineEvent::StreamWritable { .. } => return,
             EngineEvent::Writable { node } => Event::Writable { node },
             EngineEvent::IncarnationAdopted { incarnation } => Event::IncarnationAdopted { incarnation },
             EngineEvent::Superseded { by } => Event::Superseded { by },
@@ -146,14 +150,15 @@ impl Core {
             self.engine.reply(driver.clock.now(), id, Err(gone));
             return;
         };
+        let stream = request.shape.is_stream().then(|| self.open_request(driver, id));
         let (cancel, cancelled) = oneshot::channel();
         if injected!(self, "driver-handler-twice") {
             let (never, cancelled) = oneshot::channel();
             std::mem::forget(never);
-            let task = HandlerTask::new(driver, id, cancelled, Arc::clone(&handler), request.clone());
-            effects.push(Effect::Start(task));
+            let work = (Arc::clone(&handler), request.clone(), stream.clone());
+            effects.push(Effect::Start(HandlerTask::new(driver, id, cancelled, work)));
         }
-        effects.push(Effect::Start(HandlerTask::new(driver, id, cancelled, handler, request)));
+        effects.push(Effect::Start(HandlerTask::new(driver, id, cancelled, (handler, request, stream))));
         self.requests.insert(id, cancel);
     }
 
