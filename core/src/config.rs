@@ -183,6 +183,13 @@ pub struct Limits {
     /// Bytes of items of all streams of a link that this node's application has not taken. At the limit the stream fails with
     /// `ResourceExhausted`.
     pub stream_bytes_per_link_max: usize,
+    /// Calls with a policy that are open. At the limit `call` is refused with `Backpressure`.
+    pub policy_calls_max: usize,
+    /// Nodes and actions whose failures are kept for calls with a policy. At the limit those are forgotten of which there is nothing to
+    /// know, and others are called without a breaker.
+    pub call_targets_max: usize,
+    /// Failures within `Timing::breaker_window`, at least half of all attempts in it, after which a breaker opens.
+    pub breaker_failures: u32,
     /// Actions that this node serves. At the limit `serve` is refused.
     pub actions_max: usize,
     /// Neighbours that this node wants. While it has fewer, it dials nodes that it has heard of, chosen at random, besides the
@@ -260,6 +267,9 @@ impl Default for Limits {
             stream_window_bytes: 256 * 1024,
             stream_queue_bytes: 256 * 1024,
             stream_bytes_per_link_max: 128 * 1024 * 1024,
+            policy_calls_max: 16_384,
+            call_targets_max: 4_096,
+            breaker_failures: 5,
             actions_max: 4_096,
             neighbours_sought: 0,
             configured_peers_max: 1_024,
@@ -328,6 +338,10 @@ pub struct Timing {
     pub call_timeout: Duration,
     /// How long nothing may move on a stream that names no time of its own. Then it ends as `DeadlineExceeded`.
     pub stream_idle_timeout: Duration,
+    /// How long failures count that open a breaker.
+    pub breaker_window: Duration,
+    /// How long a breaker stays open until it lets a probe through.
+    pub breaker_open: Duration,
     /// How long the answer to a question about an unknown action is kept, where somebody serves it.
     pub found_ttl: Duration,
     /// How long it is kept where nobody does.
@@ -453,6 +467,8 @@ impl Default for Timing {
             rekey_after: Duration::from_secs(3_600),
             call_timeout: Duration::from_secs(5),
             stream_idle_timeout: Duration::from_secs(30),
+            breaker_window: Duration::from_secs(10),
+            breaker_open: Duration::from_secs(5),
             found_ttl: Duration::from_secs(10),
             absent_ttl: Duration::from_secs(1),
             directory_ttl: Duration::from_secs(3_600),

@@ -132,4 +132,35 @@ pub const BUGS: &[Bug] = &[
         machine: "directory",
         what: "signatures of announcements are not checked",
     },
+    Bug {
+        name: "breaker-probes-twice",
+        machine: "resilience",
+        what: "a half-open breaker lets a second probe through",
+    },
+    Bug {
+        name: "expired-work-started",
+        machine: "delivery",
+        what: "what has timed out in a queue runs all the same",
+    },
+    Bug {
+        name: "hedge-loser-kept",
+        machine: "resilience",
+        what: "whoever answers too late is not told to stop",
+    },
+    Bug {
+        name: "permit-leak",
+        machine: "delivery",
+        what: "now and then a handler that has ended keeps its place",
+    },
+    Bug {
+        name: "retry-though-executed",
+        machine: "resilience",
+        what: "what may have been executed is tried again",
+    },
+    Bug {
+        name: "retry-unbudgeted",
+        machine: "resilience",
+        what: "everything is tried again, however much it is",
+    },
+    Bug { name: "limit-ignored", machine: "delivery", what: "every fourth request runs whatever the limit" },
 ];

@@ -32,6 +32,7 @@ pub mod machine;
 pub mod marks;
 pub mod membership;
 pub mod predicate;
+mod resilience;
 pub mod routing;
 mod sequence_map;
 pub mod session;

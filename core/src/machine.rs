@@ -139,6 +139,7 @@ pub(crate) enum RandomDomain {
     Directory = 3,
     Discovery = 4,
     Delivery = 5,
+    Resilience = 6,
 }
 
 /// The random stream of one machine: ChaCha8 over the engine's seed, with the machine's own stream number.

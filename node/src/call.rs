@@ -137,7 +137,7 @@ impl Order {
             payload: std::mem::take(&mut self.payload),
             action: &self.action,
             timeout: self.timeout,
-            options: CallOptions { headers, stream },
+            options: CallOptions { headers, stream, policy: None },
         })
     }
 

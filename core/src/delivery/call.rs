@@ -15,7 +15,7 @@ use crate::identity::NodeId;
 use crate::link::{LinkId, Message, StreamLane, StreamOrder};
 use crate::machine::{Cx, injected};
 use crate::time::Instant;
-use crate::wire::body::{ReplyHead, RequestExtras, StreamOpening, decode_error};
+use crate::wire::body::{CastMode, ReplyHead, RequestExtras, StreamOpening, decode_error};
 use crate::wire::frame::FrameHeader;
 use crate::wire::path::ActionPath;
 use crate::wire::payload::Codec;
@@ -89,6 +89,16 @@ impl PendingCall {
         self.waits = 0;
     }
 
+    /// Whether it is a cast, and which.
+    pub(super) fn cast(&self) -> Option<CastMode> {
+        self.extras.as_ref().and_then(|extras| extras.cast)
+    }
+
+    /// Whether nobody waits for its outcome.
+    fn is_silent(&self) -> bool {
+        self.cast() == Some(CastMode::Silent)
+    }
+
     /// Whether a handler may have seen it.
     pub(super) fn maybe_executed(&self) -> bool {
         self.sequence.is_some() || matches!(self.route, Route::Local(_))
@@ -122,6 +132,16 @@ impl Delivery {
     /// Starts a call that goes to the first of `nodes` that serves it and can be reached; where there are none, to whoever
     /// is found to serve it. An error is its one outcome.
     pub(crate) fn call(&mut self, cx: &mut Cx<'_>, call: Call<'_>, nodes: &[NodeId]) -> Result<OpId, Error> {
+        self.start(cx, call, nodes, None)
+    }
+
+    pub(super) fn start(
+        &mut self,
+        cx: &mut Cx<'_>,
+        call: Call<'_>,
+        nodes: &[NodeId],
+        cast: Option<CastMode>,
+    ) -> Result<OpId, Error> {
         if self.stopping {
             return Err(Error::of_kind(Kind::Stopped, "this node is stopping"));
         }
@@ -132,7 +152,7 @@ impl Delivery {
                 over_limit("the payload", call.payload.data.len(), limit),
             ));
         }
-        let order = self.order(cx.now, call)?;
+        let order = self.order(cx.now, call, cast)?;
         let Some((first, others)) = nodes.split_first() else { return self.seek(cx, order) };
         if *first == self.own.node {
             return self.call_self(cx, order);
@@ -144,13 +164,14 @@ impl Delivery {
     }
 
     /// Checks a call, and works out when it ends.
-    fn order(&mut self, now: Instant, call: Call<'_>) -> Result<Order, Error> {
+    fn order(&mut self, now: Instant, call: Call<'_>, cast: Option<CastMode>) -> Result<Order, Error> {
         let Call { action, payload, timeout, options, .. } = call;
         let timing = &self.config.timing;
         if timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(Error::new(Code::InvalidArgument, "the timeout of a call must be more than zero"));
         }
-        let CallOptions { headers, stream } = options;
+        // Policies are seen to above this machine: here, an attempt is a call.
+        let CallOptions { headers, stream, policy: _ } = options;
         let (deadline, stream, opening) = match stream {
             None => (now + timeout.unwrap_or(timing.call_timeout), None, None),
             Some(StreamOptions { shape: Shape::Unary, .. }) => {
@@ -172,13 +193,13 @@ impl Delivery {
                 (deadline, Some(Box::new(stream)), Some(opening))
             }
         };
-        let is_plain = headers.is_empty() && opening.is_none();
-        let extras = (!is_plain).then(|| Box::new(RequestExtras { headers, stream: opening }));
+        let is_plain = headers.is_empty() && opening.is_none() && cast.is_none();
+        let extras = (!is_plain).then(|| Box::new(RequestExtras { headers, stream: opening, cast }));
         Ok(Order { action: self.called_path(action)?, payload, deadline, stream, extras })
     }
 
     /// The parsed path of a call, from the cache where it was called before.
-    fn called_path(&mut self, text: &str) -> Result<Arc<ActionPath>, Error> {
+    pub(crate) fn called_path(&mut self, text: &str) -> Result<Arc<ActionPath>, Error> {
         if let Some(path) = self.called.get(text) {
             return Ok(path.clone());
         }
@@ -198,15 +219,24 @@ impl Delivery {
             return Err(not_found(&order.action));
         };
         let served = served?;
-        if self.local_calls >= self.config.limits.pending_calls_per_link_max {
-            return Err(Error::new(Code::Backpressure, "too many calls of this node to itself are pending"));
-        }
+        self.place(cx, &served.0, order.deadline)?;
+        self.check_local_room(order.extras.as_ref().is_some_and(|extras| extras.cast.is_some()))?;
         self.local_calls += 1;
         let op = self.next_op();
         let (call, payload) = PendingCall::new(order, Route::Seeking);
         self.add_call(op, call);
         self.serve_local(cx, op, served, payload);
         Ok(op)
+    }
+
+    /// Whether another call, or another cast, of this node to itself may be made.
+    pub(super) fn check_local_room(&self, is_cast: bool) -> Result<(), Error> {
+        let limits = &self.config.limits;
+        let casts_full = is_cast && self.casts >= limits.pending_requests_per_link_max;
+        if casts_full || self.local_calls >= limits.pending_calls_per_link_max {
+            return Err(Error::new(Code::Backpressure, "too many calls of this node to itself are pending"));
+        }
+        Ok(())
     }
 
     fn call_connected(
@@ -287,7 +317,8 @@ impl Delivery {
         }
     }
 
-    pub(super) fn next_op(&mut self) -> OpId {
+    /// A number for an operation of this node.
+    pub(crate) fn next_op(&mut self) -> OpId {
         self.last_op += 1;
         OpId(self.last_op)
     }
@@ -301,7 +332,7 @@ impl Delivery {
     pub(crate) fn cancel(&mut self, cx: &mut Cx<'_>, op: OpId) {
         let Some(call) = self.calls.get(op.0) else { return };
         cx.mark("delivery.cancelled");
-        let error = Error::new(Code::Cancelled, "").executed_perhaps(call.maybe_executed());
+        let error = Error::new(Code::Cancelled, "").executed_perhaps(self.may_have_run(call));
         self.give_up(cx, op, error);
     }
 
@@ -310,9 +341,8 @@ impl Delivery {
         let Some(call) = self.calls.get(op.0) else { return };
         match call.route {
             Route::Local(request) => {
-                if self.drop_request(request) {
-                    self.out.push_back(Out::RequestCancelled { request });
-                }
+                self.tell_cancelled(request);
+                self.drop_request(request);
             }
             Route::Link(link, _) => {
                 let sequence = call.sequence;
@@ -340,14 +370,43 @@ impl Delivery {
         if self.measures_latency {
             self.measure(cx.now, &call, result.as_ref());
         }
-        if injected!(cx, "double-outcome") && op.0.is_multiple_of(64) {
-            self.out.push_back(Out::CallDone { op, result: result.clone() });
-        }
-        if !(injected!(cx, "outcome-lost") && op.0.is_multiple_of(64)) {
-            self.out.push_back(Out::CallDone { op, result });
+        if call.is_silent() {
+            if result.is_err() {
+                cx.count("delivery.cast_lost");
+            }
+        } else {
+            self.tell_outcome(cx, op, &call, result);
         }
         let calls = &self.calls;
         self.call_deadlines.tidy(calls.len(), |key| calls.contains(key));
+    }
+
+    fn tell_outcome(
+        &mut self,
+        cx: &mut Cx<'_>,
+        op: OpId,
+        call: &PendingCall,
+        result: Result<Payload, Error>,
+    ) {
+        let node = match call.route {
+            Route::Local(_) => Some(self.own.node),
+            Route::Link(_, node) | Route::Waiting(node) => Some(node),
+            Route::Seeking => None,
+        };
+        if injected!(cx, "double-outcome") && op.0.is_multiple_of(64) {
+            self.out.push_back(Out::CallDone { op, node, result: result.clone() });
+        }
+        if !(injected!(cx, "outcome-lost") && op.0.is_multiple_of(64)) {
+            self.out.push_back(Out::CallDone { op, node, result });
+        }
+    }
+
+    /// Whether a handler may have run for a call: not while it waits for its turn in this node.
+    fn may_have_run(&self, call: &PendingCall) -> bool {
+        match call.route {
+            Route::Local(request) => !self.is_waiting(request),
+            Route::Link(..) | Route::Waiting(_) | Route::Seeking => call.maybe_executed(),
+        }
     }
 
     /// Notes how fast a node has answered, or that it did not.
@@ -388,12 +447,17 @@ impl Delivery {
         }
     }
 
-    pub(super) fn started(&mut self, link: LinkId, op: u64, sequence: u64) {
+    pub(super) fn started(&mut self, cx: &mut Cx<'_>, link: LinkId, op: u64, sequence: u64) {
         let (Some(call), Some(state)) = (self.calls.get_mut(op), self.links.get_mut(&link)) else { return };
-        if matches!(call.route, Route::Link(on, _) if on == link) {
-            call.sequence = Some(sequence);
-            state.sent.insert(sequence, op);
+        if !matches!(call.route, Route::Link(on, _) if on == link) {
+            return;
         }
+        if call.is_silent() {
+            // It leaves, and that is all that there is to know of it.
+            return self.complete(cx, OpId(op), Ok(Payload::default()));
+        }
+        call.sequence = Some(sequence);
+        state.sent.insert(sequence, op);
     }
 
     /// The call that a frame of the peer answers: only one that has begun to leave on this very link.
@@ -533,7 +597,7 @@ impl Delivery {
                 Some(stream) if stream.deadline > cx.now => Self::stood_still(stream),
                 _ => Error::new(Code::DeadlineExceeded, ""),
             };
-            let error = error.executed_perhaps(call.maybe_executed());
+            let error = error.executed_perhaps(self.may_have_run(call));
             self.give_up(cx, OpId(id), error);
         }
     }
@@ -562,7 +626,7 @@ impl Delivery {
     /// The node stops: calls that are still open fail.
     pub(super) fn abandon_calls(&mut self, cx: &mut Cx<'_>) {
         let open: alloc::vec::Vec<(u64, bool)> =
-            self.calls.iter().map(|(id, call)| (id, call.maybe_executed())).collect();
+            self.calls.iter().map(|(id, call)| (id, self.may_have_run(call))).collect();
         for (id, started) in open {
             let error = Error::of_kind(Kind::Stopped, "this node stopped").executed_perhaps(started);
             self.give_up(cx, OpId(id), error);

@@ -9,6 +9,7 @@ use super::{Delivery, OpId, Out, Payload, over_limit};
 use crate::code::{Code, Error, Kind};
 use crate::identity::NodeId;
 use crate::machine::Cx;
+use crate::time::Instant;
 use crate::wire::path::ActionPath;
 
 impl Delivery {
@@ -123,9 +124,11 @@ impl Delivery {
             Ok(served) => served,
             Err(error) => return self.complete(cx, op, Err(error)),
         };
-        if self.local_calls >= self.config.limits.pending_calls_per_link_max {
-            let text = "too many calls of this node to itself are pending";
-            return self.complete(cx, op, Err(Error::new(Code::Backpressure, text)));
+        let call = self.calls.get(op.0).map(|call| (call.deadline, call.cast().is_some()));
+        let (deadline, is_cast) = call.unwrap_or((Instant::NEVER, false));
+        let room = self.check_local_room(is_cast).and_then(|()| self.place(cx, &served.0, deadline));
+        if let Err(error) = room {
+            return self.complete(cx, op, Err(error));
         }
         self.local_calls += 1;
         self.serve_local(cx, op, served, payload);

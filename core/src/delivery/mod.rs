@@ -2,15 +2,19 @@
 //!
 //! `call` is the caller's side, `serve` the other one. Both sides of a local call run through the same two files.
 
+mod admission;
 mod call;
+mod cast;
 mod deadlines;
 mod dedup;
 mod far;
+mod policy;
 mod reassembly;
 pub mod selector;
 mod serve;
 mod stream;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -20,12 +24,15 @@ use core::time::Duration;
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 
+pub use self::admission::ServeOptions;
+use self::admission::{Admission, Permit};
 use self::call::PendingCall;
 use self::deadlines::Deadlines;
 use self::dedup::DedupWindow;
+pub use self::policy::{ATTEMPTS_MAX, CallPolicy, Hedge, Retry};
 use self::selector::{Candidate, SelectionState, Selector};
 pub use self::serve::ServeError;
-use self::serve::{Inbound, ServedRequest};
+use self::serve::{Inbound, RequestOrigin, ServedRequest};
 pub use self::stream::{StreamId, StreamOptions};
 use crate::code::{CloseReason, Error};
 use crate::config::Config;
@@ -84,6 +91,8 @@ pub struct CallOptions {
     pub headers: Headers,
     /// Makes the call a stream.
     pub stream: Option<StreamOptions>,
+    /// What is done for it besides making it once. Not for streams.
+    pub policy: Option<Box<CallPolicy>>,
 }
 
 /// Who calls, as proved by the session's handshake.
@@ -160,7 +169,7 @@ pub(crate) enum Out {
     /// Nobody waits for that any more.
     StopSeeking { action: Arc<ActionPath> },
     /// A call has its outcome.
-    CallDone { op: OpId, result: Result<Payload, Error> },
+    CallDone { op: OpId, node: Option<NodeId>, result: Result<Payload, Error> },
     /// An action is called.
     Request {
         request: RequestId,
@@ -203,6 +212,12 @@ pub(crate) struct Delivery {
     requests: SequenceMap<ServedRequest>,
     request_deadlines: Deadlines,
     last_request: u64,
+    /// What actions with a limit have to do.
+    admissions: BTreeMap<Arc<ActionPath>, Admission>,
+    /// Handlers of such actions that run, by their requests.
+    permits: BTreeMap<u64, Permit>,
+    /// Requests that are being served and whose sender is gone, or is this node, and waits for nothing.
+    casts: usize,
     links: BTreeMap<LinkId, LinkState>,
     /// The link or tunnel that new calls to a node take.
     neighbours: BTreeMap<NodeId, LinkId>,
@@ -277,6 +292,9 @@ impl Delivery {
             requests: SequenceMap::new(),
             request_deadlines: Deadlines::default(),
             last_request: 0,
+            admissions: BTreeMap::new(),
+            permits: BTreeMap::new(),
+            casts: 0,
             links: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             origins: BTreeMap::new(),
@@ -366,7 +384,7 @@ impl Delivery {
         gauge(
             "delivery.requests",
             self.requests.len(),
-            links * limits.pending_requests_per_link_max + pending_max,
+            (links + 1) * limits.pending_requests_per_link_max + pending_max,
             true,
         );
         gauge(
@@ -397,6 +415,7 @@ impl Delivery {
             limits.stream_bytes_per_link_max,
             true,
         );
+        self.admission_gauges(&mut gauge);
         gauge("delivery.origins", self.origins.len(), limits.remembered_peers_max, false);
         gauge("delivery.actions", self.actions.len(), limits.actions_max, false);
         // Swept whenever an operation ends; until then each new one adds its entry.
@@ -464,9 +483,12 @@ impl Delivery {
                     self.drop_request(ticket.request);
                 }
                 Inbound::Serving { request } => {
+                    if self.keep_cast(cx, *request) {
+                        continue;
+                    }
                     cx.mark("delivery.request_orphaned");
+                    self.tell_cancelled(*request);
                     self.drop_request(*request);
-                    self.out.push_back(Out::RequestCancelled { request: *request });
                 }
             }
         }
@@ -607,11 +629,14 @@ impl Machine for Delivery {
             }
             In::LinkLost { link, reason } => self.link_lost(cx, link, reason),
             In::Frame { link, header, body } => self.frame(cx, link, header, &body),
-            In::Started { link, op, sequence } => self.started(link, op, sequence),
+            In::Started { link, op, sequence } => self.started(cx, link, op, sequence),
             In::Flushed { link, bytes } => self.flushed(cx, link, bytes),
             In::StreamLeft { link, lane, bytes, ended } => self.stream_left(cx, link, lane, bytes, ended),
             In::Reincarnated { incarnation } => self.own.incarnation = incarnation,
-            In::Stop => self.stopping = true,
+            In::Stop => {
+                self.stopping = true;
+                self.reject_all_waiting(cx);
+            }
             In::Abandon => self.abandon(cx),
         }
     }

@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::admission::{Held, Place};
 use super::call::{Route, not_found};
 use super::dedup::Seen;
 use super::reassembly::{Progress, Reassembly};
@@ -16,7 +17,7 @@ use crate::code::{CloseReason, Code, Error, Kind};
 use crate::link::{LinkId, Message, StreamLane, StreamOrder};
 use crate::machine::{Cx, injected};
 use crate::time::Instant;
-use crate::wire::body::{RequestExtras, RequestHead, StreamOpening};
+use crate::wire::body::{CastMode, RequestExtras, RequestHead, StreamOpening};
 use crate::wire::frame::FrameHeader;
 use crate::wire::headers::Headers;
 use crate::wire::path::ActionPath;
@@ -43,6 +44,8 @@ pub(super) struct Ticket {
     headers: Headers,
     /// What the peer has asked for.
     opening: Option<StreamOpening>,
+    /// What its sender waits for, where it does not wait for an answer.
+    cast: Option<CastMode>,
 }
 
 /// Unanswered requests of a link whose payloads may share the buffer that they came in.
@@ -54,9 +57,11 @@ const COPY_LEN_MAX: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct ServedRequest {
     pub(super) origin: RequestOrigin,
-    deadline: Instant,
+    pub(super) deadline: Instant,
     payload_len: usize,
     pub(super) stream: stream::Boxed,
+    /// What the application is told of it once it may run, while it waits for that.
+    pub(super) held: Option<Box<Held>>,
 }
 
 impl ServedRequest {
@@ -76,6 +81,8 @@ impl ServedRequest {
 pub(super) enum RequestOrigin {
     Local(OpId),
     Link(LinkId, u64),
+    /// Nowhere; the link that it came by, while that is there.
+    Cast(Option<(LinkId, u64)>),
 }
 
 /// Why an action cannot be served.
@@ -115,10 +122,15 @@ impl Delivery {
         Ok(shared)
     }
 
-    /// Pauses an action, or lets it run again. Requests that are being served are finished in any case.
-    pub(crate) fn set_takes_calls(&mut self, action: &str, takes_calls: bool) {
-        if let Some(served) = self.actions.get_mut(action) {
-            served.takes_calls = takes_calls;
+    /// Pauses an action, or lets it run again. Requests that are being served are finished in any case; those that wait for their
+    /// turn are refused, so that their callers can go elsewhere.
+    pub(crate) fn set_takes_calls(&mut self, cx: &mut Cx<'_>, action: &str, takes_calls: bool) {
+        let Some(served) = self.actions.get_mut(action) else { return };
+        served.takes_calls = takes_calls;
+        if !takes_calls {
+            let path = served.path.clone();
+            let text = alloc::format!("{action} takes no calls at the moment");
+            self.reject_waiting(cx, &path, &Error::of_kind(Kind::NotRunning, text));
         }
     }
 
@@ -144,8 +156,10 @@ impl Delivery {
         Some(Ok((served.path.clone(), served.shape)))
     }
 
-    pub(crate) fn unserve(&mut self, action: &str) -> bool {
-        self.actions.remove(action).is_some()
+    pub(crate) fn unserve(&mut self, cx: &mut Cx<'_>, action: &str) -> bool {
+        let Some(served) = self.actions.remove(action) else { return false };
+        self.end_admission(cx, &served.path);
+        true
     }
 
     /// Hands a call of this node to its own handler.
@@ -159,8 +173,8 @@ impl Delivery {
         let Some(call) = self.calls.get(op.0) else { return };
         let extras = call.extras.as_deref().cloned().unwrap_or_default();
         let deadline = call.deadline;
-        let RequestExtras { headers, stream: opening } = extras;
-        let ticket = self.ticket((action, shape), deadline, headers, opening);
+        let RequestExtras { headers, stream: opening, cast } = extras;
+        let ticket = self.ticket((action, shape), deadline, (headers, opening, cast));
         let request = ticket.request;
         if let Some(call) = self.calls.get_mut(op.0) {
             call.route = Route::Local(request);
@@ -172,26 +186,39 @@ impl Delivery {
                 let ends = (cx.now, deadline);
                 Box::new(Stream::new((shape, false), (idle, Priority::Normal), ends, (window, takes)))
             });
-        self.hand_over(ticket, RequestOrigin::Local(op), self.own, payload, stream);
+        if cast.is_some() {
+            self.casts += 1;
+            self.hand_over(cx, ticket, RequestOrigin::Cast(None), self.own, payload, stream);
+            return self.complete(cx, op, Ok(Payload::default()));
+        }
+        self.hand_over(cx, ticket, RequestOrigin::Local(op), self.own, payload, stream);
         self.open_local(cx, op, request);
     }
 
-    /// Hands a whole request to the application.
+    /// Hands a whole request to the application, or to the queue of its action.
     fn hand_over(
         &mut self,
+        cx: &mut Cx<'_>,
         ticket: Ticket,
         origin: RequestOrigin,
         caller: Caller,
         payload: Payload,
         stream: stream::Boxed,
     ) {
-        let Ticket { request, action, shape, deadline, headers, .. } = ticket;
+        let Ticket { request, action, shape, deadline, headers, cast, .. } = ticket;
         let payload_len = payload.data.len();
+        // Nobody waits for a cast: its time is the time to begin.
+        let begins = cast.is_some() && matches!(self.place(cx, &action, deadline), Ok(Place::Runs));
+        let ends = if begins { Instant::NEVER } else { deadline };
         if let Some(stream) = &stream {
             self.request_deadlines.add(stream.due(), request.0);
         }
-        self.requests.insert(request.0, ServedRequest { origin, deadline, payload_len, stream });
-        self.out.push_back(Out::Request { request, caller, action, shape, payload, headers, deadline });
+        let served = ServedRequest { origin, deadline: ends, payload_len, stream, held: None };
+        self.requests.insert(request.0, served);
+        let deadline = if cast.is_some() { Instant::NEVER } else { deadline };
+        let own = action.clone();
+        let told = Out::Request { request, caller, action, shape, payload, headers, deadline };
+        self.begin(cx, request, &own, told);
     }
 
     /// A number for a request, which ends at its deadline whether or not it is whole by then.
@@ -199,12 +226,11 @@ impl Delivery {
         &mut self,
         (action, shape): (Arc<ActionPath>, Shape),
         deadline: Instant,
-        headers: Headers,
-        opening: Option<StreamOpening>,
+        (headers, opening, cast): (Headers, Option<StreamOpening>, Option<CastMode>),
     ) -> Ticket {
         self.last_request += 1;
         self.request_deadlines.add(deadline, self.last_request);
-        Ticket { request: RequestId(self.last_request), action, shape, deadline, headers, opening }
+        Ticket { request: RequestId(self.last_request), action, shape, deadline, headers, opening, cast }
     }
 
     pub(super) fn request_frame(
@@ -232,22 +258,23 @@ impl Delivery {
                     Code::Aborted,
                     "the call is older than the window that keeps calls from running twice",
                 );
-                self.refuse(link, header.id, error.executed_perhaps(true));
+                self.refuse_cast(cx, link, header.id, head.extras.cast, error.executed_perhaps(true));
                 return Ok(());
             }
         }
+        let cast = head.extras.cast;
         let (served, codec) = match self.admit(cx, link, &head, body.len() - taken) {
             Ok(admitted) => admitted,
             Err(error) => {
-                self.refuse(link, header.id, error);
+                self.refuse_cast(cx, link, header.id, cast, error);
                 return Ok(());
             }
         };
         let deadline = cx.now + Duration::from_micros(head.time_left_us);
         let total_len = head.total_len;
-        let RequestExtras { headers, stream } = head.extras.into_owned();
+        let RequestExtras { headers, stream, cast } = head.extras.into_owned();
         let opening = stream.filter(|_| served.1.is_stream());
-        let ticket = self.ticket(served, deadline, headers, opening);
+        let ticket = self.ticket(served, deadline, (headers, opening, cast));
         let Some(total_len) = total_len else {
             let payload = Payload { codec, data: body.slice(taken..) };
             self.accept(cx, link, header.id, ticket, payload);
@@ -256,8 +283,10 @@ impl Delivery {
         cx.mark("delivery.request_in_chunks");
         let message = Reassembly::new(codec, usize::try_from(total_len).unwrap_or(usize::MAX));
         let origin = RequestOrigin::Link(link, header.id);
-        self.requests
-            .insert(ticket.request.0, ServedRequest { origin, deadline, payload_len: 0, stream: None });
+        self.requests.insert(
+            ticket.request.0,
+            ServedRequest { origin, deadline, payload_len: 0, stream: None, held: None },
+        );
         if let Some(state) = self.links.get_mut(&link) {
             state.inbound.insert(header.id, Inbound::Receiving { ticket, message });
         }
@@ -312,7 +341,10 @@ impl Delivery {
                 );
                 return Err(Error::new(Code::ResourceExhausted, text));
             }
-            return Ok((served?, codec));
+            let served = served?;
+            let deadline = cx.now + Duration::from_micros(head.time_left_us);
+            self.place(cx, &served.0, deadline)?;
+            return Ok((served, codec));
         }
         cx.mark("delivery.not_found");
         match head.action.parse::<ActionPath>() {
@@ -338,7 +370,25 @@ impl Delivery {
         }
         state.inbound.insert(id, Inbound::Serving { request: ticket.request });
         let peer = state.peer;
-        self.hand_over(ticket, RequestOrigin::Link(link, id), peer, payload, stream);
+        let cast = ticket.cast;
+        let origin = match cast {
+            None => RequestOrigin::Link(link, id),
+            Some(_) => RequestOrigin::Cast(Some((link, id))),
+        };
+        self.hand_over(cx, ticket, origin, peer, payload, stream);
+        if cast == Some(CastMode::Acknowledged) {
+            self.send(link, Message::Reply { id, payload: Payload::default() });
+        }
+    }
+
+    /// Refuses a request, without a word to whoever does not wait for one.
+    fn refuse_cast(&mut self, cx: &mut Cx<'_>, link: LinkId, id: u64, cast: Option<CastMode>, error: Error) {
+        if cast.is_some() {
+            cx.count("delivery.cast_refused");
+        }
+        if cast != Some(CastMode::Silent) {
+            self.refuse(link, id, error);
+        }
     }
 
     fn refuse(&mut self, link: LinkId, id: u64, error: Error) {
@@ -377,7 +427,7 @@ impl Delivery {
             cx.count("delivery.reassembly_full");
             let text =
                 alloc::format!("half-received messages of this peer would pass {limit} bytes, the limit");
-            self.stop_receiving(link, header.id, Some(Error::new(Code::ResourceExhausted, text)));
+            self.stop_receiving(cx, link, header.id, Some(Error::new(Code::ResourceExhausted, text)));
             return Ok(());
         }
         let Some(Inbound::Receiving { ticket, message }) = state.inbound.get_mut(header.id) else {
@@ -391,19 +441,25 @@ impl Delivery {
             state.reassembly_bytes -= before + chunk.len();
             state.inbound.remove(header.id);
             self.requests.remove(ticket.request.0);
+            // The queue of the action may have filled while the chunks came.
+            if let Err(error) = self.place(cx, &ticket.action, ticket.deadline) {
+                self.refuse_cast(cx, link, header.id, ticket.cast, error);
+                self.check_idle(link);
+                return Ok(());
+            }
             self.accept(cx, link, header.id, ticket, payload);
         }
         Ok(())
     }
 
     /// Forgets a request that is not whole; further chunks of it are dropped.
-    fn stop_receiving(&mut self, link: LinkId, id: u64, error: Option<Error>) {
+    fn stop_receiving(&mut self, cx: &mut Cx<'_>, link: LinkId, id: u64, error: Option<Error>) {
         let Some(state) = self.links.get_mut(&link) else { return };
         let Some(Inbound::Receiving { ticket, message }) = state.inbound.remove(id) else { return };
         state.reassembly_bytes -= message.len();
         self.drop_request(ticket.request);
         if let Some(error) = error {
-            self.refuse(link, id, error);
+            self.refuse_cast(cx, link, id, ticket.cast, error);
         }
         self.check_idle(link);
     }
@@ -425,15 +481,15 @@ impl Delivery {
                 cx.mark("delivery.cancel_after_answer");
                 self.out.push_back(Out::WithdrawReply { link, id });
             }
-            Some(Inbound::Receiving { .. }) => self.stop_receiving(link, id, None),
+            Some(Inbound::Receiving { .. }) => self.stop_receiving(cx, link, id, None),
             Some(Inbound::Serving { request }) => {
                 let request = *request;
                 cx.mark("delivery.cancel_reached_handler");
                 if injected!(cx, "cancel-dropped") {
                     return Ok(());
                 }
+                self.tell_cancelled(request);
                 self.release(cx, request);
-                self.out.push_back(Out::RequestCancelled { request });
             }
         }
         Ok(())
@@ -446,6 +502,7 @@ impl Delivery {
         request: RequestId,
         result: Result<Payload, Error>,
     ) -> bool {
+        self.handler_ended(cx, request, true);
         let served = self.requests.get(request.0).filter(|served| !served.is_answered());
         let Some(origin) = served.map(|served| served.origin) else {
             cx.count("delivery.late_answer");
@@ -484,6 +541,8 @@ impl Delivery {
                 self.send(link, Message::Reply { id, payload });
             }
             (RequestOrigin::Link(link, id), Err(error)) => self.send(link, Message::Error { id, error }),
+            (RequestOrigin::Cast(_), Ok(_)) => {}
+            (RequestOrigin::Cast(_), Err(_)) => cx.count("delivery.cast_failed"),
         }
     }
 
@@ -494,6 +553,7 @@ impl Delivery {
         match origin {
             RequestOrigin::Local(op) => self.complete(cx, op, Err(error)),
             RequestOrigin::Link(link, id) => self.send(link, Message::Error { id, error }),
+            RequestOrigin::Cast(_) => cx.count("delivery.cast_dropped"),
         }
     }
 
@@ -507,7 +567,7 @@ impl Delivery {
         let limits = &self.config.limits;
         let length = payload.data.len();
         let state = match origin {
-            RequestOrigin::Local(_) => None,
+            RequestOrigin::Local(_) | RequestOrigin::Cast(_) => None,
             RequestOrigin::Link(link, _) => self.links.get(&link),
         };
         let limit = state.map_or(limits.message_bytes_max, |state| state.message_bytes_max);
@@ -533,7 +593,7 @@ impl Delivery {
         let executed = error.maybe_executed() || !refused;
         let error = error.executed_perhaps(executed);
         let full = match origin {
-            RequestOrigin::Local(_) => false,
+            RequestOrigin::Local(_) | RequestOrigin::Cast(_) => false,
             RequestOrigin::Link(link, _) => {
                 let limit = self.config.limits.queued_bytes_per_link_max;
                 self.links.get(&link).is_some_and(|state| state.queued_bytes + error.detail().len() > limit)
@@ -546,9 +606,12 @@ impl Delivery {
     /// Takes a request off the books: of the node, and of the link that it came by.
     pub(super) fn release(&mut self, cx: &mut Cx<'_>, request: RequestId) {
         let Some(served) = self.requests.remove(request.0) else { return };
+        self.leave_place(&served);
         let requests = &self.requests;
         self.request_deadlines.tidy(requests.len(), |key| requests.contains(key));
-        let RequestOrigin::Link(link, id) = served.origin else { return };
+        let (RequestOrigin::Link(link, id) | RequestOrigin::Cast(Some((link, id)))) = served.origin else {
+            return;
+        };
         if let Some(state) = self.links.get_mut(&link) {
             if !injected!(cx, "request-leak") {
                 state.inbound.remove(id);
@@ -566,12 +629,29 @@ impl Delivery {
         self.check_idle(link);
     }
 
-    /// Forgets a request whose link is gone or whose local caller gave up. `false` if it was answered already.
-    pub(super) fn drop_request(&mut self, request: RequestId) -> bool {
-        let dropped = self.requests.remove(request.0).is_some();
+    /// Forgets a request whose link is gone or whose local caller gave up.
+    pub(super) fn drop_request(&mut self, request: RequestId) {
+        let Some(served) = self.requests.remove(request.0) else { return };
+        self.leave_place(&served);
         let requests = &self.requests;
         self.request_deadlines.tidy(requests.len(), |key| requests.contains(key));
-        dropped
+    }
+
+    /// The link is lost by which a request came: nobody ever waited for a cast, which goes on. `false` if it is none, or too many
+    /// go on already.
+    pub(super) fn keep_cast(&mut self, cx: &mut Cx<'_>, request: RequestId) -> bool {
+        let most = self.config.limits.pending_requests_per_link_max;
+        let Some(served) = self.requests.get_mut(request.0) else { return false };
+        if !matches!(served.origin, RequestOrigin::Cast(_)) {
+            return false;
+        }
+        if self.casts >= most {
+            cx.count("delivery.cast_dropped");
+            return false;
+        }
+        self.casts += 1;
+        served.origin = RequestOrigin::Cast(None);
+        true
     }
 
     pub(super) fn expire_requests(&mut self, cx: &mut Cx<'_>) {
@@ -583,24 +663,31 @@ impl Delivery {
                 self.request_deadlines.add(due, id);
                 continue;
             }
-            cx.count("delivery.request_expired");
             let request = RequestId(id);
+            if self.is_waiting(request) && injected!(cx, "expired-work-started") {
+                continue;
+            }
+            cx.count("delivery.request_expired");
+            let Some(served) = self.requests.get(id) else { continue };
             if let Some(stream) = &served.stream {
                 // The caller has waited for as long, and may be one that does not keep its own time.
-                let error = Self::stood_still(stream).executed_perhaps(true);
+                let error = Self::stood_still(stream).executed_perhaps(!self.is_waiting(request));
+                self.tell_cancelled(request);
                 self.fail_request(cx, request, error);
-                self.out.push_back(Out::RequestCancelled { request });
                 continue;
             }
             if let Some((link, wire_id)) = self.receiving(served.origin) {
                 let error =
                     Error::new(Code::DeadlineExceeded, "the deadline passed before the request was whole");
-                self.stop_receiving(link, wire_id, Some(error));
+                self.stop_receiving(cx, link, wire_id, Some(error));
                 continue;
             }
             // A local caller's own deadline is the same instant, and is handled with the calls.
+            if matches!(served.origin, RequestOrigin::Cast(_)) {
+                cx.count("delivery.cast_dropped");
+            }
+            self.tell_cancelled(request);
             self.release(cx, request);
-            self.out.push_back(Out::RequestCancelled { request });
         }
     }
 
@@ -620,12 +707,13 @@ impl Delivery {
             let origin = self.requests.get(id).map(|served| served.origin);
             if let Some((link, wire_id)) = origin.and_then(|origin| self.receiving(origin)) {
                 let error = Error::of_kind(Kind::Stopped, "the node stopped before the request was whole");
-                self.stop_receiving(link, wire_id, Some(error));
+                self.stop_receiving(cx, link, wire_id, Some(error));
                 continue;
             }
             let error = Error::of_kind(Kind::Stopped, "the node stopped before the handler had finished");
-            self.fail_request(cx, request, error.executed_perhaps(true));
-            self.out.push_back(Out::RequestCancelled { request });
+            let executed = !self.is_waiting(request);
+            self.tell_cancelled(request);
+            self.fail_request(cx, request, error.executed_perhaps(executed));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The engine's door: everything that goes in, and everything that comes out.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
@@ -14,8 +15,8 @@ use crate::wire::path::ActionPath;
 pub use crate::delivery::ServeError;
 pub use crate::delivery::selector::{Candidate, Selector};
 pub use crate::delivery::{
-    Call, CallOptions, Caller, Codec, HeaderError, Headers, OpId, Payload, Priority, RequestId, Shape,
-    StreamId, StreamOptions, Target,
+    Call, CallOptions, CallPolicy, Caller, Codec, HeaderError, Headers, Hedge, OpId, Payload, Priority,
+    RequestId, Retry, ServeOptions, Shape, StreamId, StreamOptions, Target,
 };
 pub use crate::directory::{DirectoryError, NodeDescription, ProviderEntry, ProviderState};
 pub use crate::link::LinkId;
@@ -172,6 +173,13 @@ pub enum Event {
         op: OpId,
         /// The answer, or one coded error.
         result: Result<Payload, Error>,
+    },
+    /// What everybody has answered to a call that collects answers; its `CallDone` comes behind it.
+    Gathered {
+        /// Which one.
+        op: OpId,
+        /// Who has answered what, in the order in which the answers came; who has not answered in time is there with the reason.
+        answers: Vec<(NodeId, Result<Payload, Error>)>,
     },
     /// A peer, or this node itself, calls an action that is served here. Answer with `Engine::reply`.
     Request {

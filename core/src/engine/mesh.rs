@@ -84,9 +84,9 @@ impl Engine {
     pub fn serve_as(&mut self, now: Instant, entry: ProviderEntry) -> Result<Arc<ActionPath>, ServeError> {
         self.advance(now);
         let path = self.delivery.serve(entry.path.as_str(), entry.shape)?;
-        self.delivery.set_takes_calls(path.as_str(), entry.state.takes_calls());
+        self.delivery.set_takes_calls(cx!(self), path.as_str(), entry.state.takes_calls());
         if let Err(error) = self.announce(entry) {
-            self.delivery.unserve(path.as_str());
+            self.delivery.unserve(cx!(self), path.as_str());
             return Err(ServeError::Announcement(error.to_string()));
         }
         self.settle();
@@ -104,7 +104,7 @@ impl Engine {
         }
         let takes_calls = entry.state.takes_calls();
         self.announce(entry).map_err(|error| refused(&error))?;
-        self.delivery.set_takes_calls(path.as_str(), takes_calls);
+        self.delivery.set_takes_calls(cx!(self), path.as_str(), takes_calls);
         self.settle();
         Ok(())
     }
@@ -125,7 +125,7 @@ impl Engine {
     /// Serves an action no more. Requests that were handed over may still be answered. `false` if it was not served.
     pub fn unserve(&mut self, now: Instant, action: &str) -> bool {
         self.advance(now);
-        let was_served = self.delivery.unserve(action);
+        let was_served = self.delivery.unserve(cx!(self), action);
         self.directory.remove_provider(cx!(self), action);
         self.settle();
         was_served
@@ -258,35 +258,40 @@ impl Engine {
     // --- whom a call goes to
 
     pub(super) fn start_call(&mut self, call: Call<'_>) -> Result<OpId, Error> {
-        match &call.target {
+        let mut call = call;
+        if let Some(policy) = call.options.policy.take() {
+            return self.start_policy_call(call, *policy);
+        }
+        let nodes = self.nodes_for(&call.target, call.action)?;
+        self.delivery.call(cx!(self), call, &nodes)
+    }
+
+    /// Whom a call is for, best first; nobody where the mesh has to be asked.
+    pub(super) fn nodes_for(&mut self, target: &Target, action: &str) -> Result<Vec<NodeId>, Error> {
+        match target {
             Target::Node(node) => {
-                let node = *node;
-                if node != self.node_id && !self.delivery.is_connected(&node) {
-                    self.check_path(&node)?;
+                if *node != self.node_id && !self.delivery.is_connected(node) {
+                    self.check_path(node)?;
                 }
-                self.delivery.call(cx!(self), call, &[node])
+                Ok(alloc::vec![*node])
             }
-            Target::Any | Target::Select(Selector::LocalFirst) if self.delivery.takes_calls(call.action) => {
-                let own = self.node_id;
-                self.delivery.call(cx!(self), call, &[own])
+            Target::Any | Target::Select(Selector::LocalFirst) if self.delivery.takes_calls(action) => {
+                Ok(alloc::vec![self.node_id])
             }
-            Target::Any => self.call_chosen(call, &Selector::LocalFirst),
-            Target::Select(selector) => {
-                let selector = selector.clone();
-                self.call_chosen(call, &selector)
-            }
+            Target::Any => self.choose_nodes(action, &Selector::LocalFirst),
+            Target::Select(selector) => self.choose_nodes(action, selector),
         }
     }
 
-    /// Calls whoever the selector prefers among those that serve the action, or asks the mesh who they are.
-    fn call_chosen(&mut self, call: Call<'_>, selector: &Selector) -> Result<OpId, Error> {
+    /// Those that serve the action, as the selector prefers them; nobody where the mesh has to be asked who they are.
+    pub(super) fn choose_nodes(&mut self, action: &str, selector: &Selector) -> Result<Vec<NodeId>, Error> {
         let hops_max = self.config.limits.hops_max;
-        let providers = self.directory.providers(call.action);
+        let providers = self.directory.providers(action);
         let is_known = !providers.is_empty();
         let running: Vec<_> =
             providers.into_iter().filter(|provider| provider.entry.state.takes_calls()).collect();
         if is_known && running.is_empty() {
-            let text = alloc::format!("whoever serves {} takes no calls at the moment", call.action);
+            let text = alloc::format!("whoever serves {action} takes no calls at the moment");
             return Err(Error::of_kind(Kind::NotRunning, text));
         }
         let candidates: Vec<Candidate<'_>> = running
@@ -307,21 +312,21 @@ impl Engine {
                 })
             })
             .collect();
-        let nodes = self.delivery.choose(selector, call.action, &candidates);
+        let nodes = self.delivery.choose(selector, action, &candidates);
         if nodes.is_empty() && is_known {
             let text = if candidates.is_empty() {
-                alloc::format!("no path leads to any node that serves {}", call.action)
+                alloc::format!("no path leads to any node that serves {action}")
             } else {
                 let text = "the selector takes none of the nodes that serve";
-                return Err(Error::new(Code::NotFound, alloc::format!("{text} {}", call.action)));
+                return Err(Error::new(Code::NotFound, alloc::format!("{text} {action}")));
             };
             return Err(Error::of_kind(Kind::Unreachable, text));
         }
         if nodes.is_empty() && !selector.takes_strangers() {
-            let text = alloc::format!("no node is known to serve {}", call.action);
+            let text = alloc::format!("no node is known to serve {action}");
             return Err(Error::new(Code::NotFound, text));
         }
-        self.delivery.call(cx!(self), call, &nodes)
+        Ok(nodes)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod door;
 mod mesh;
+mod policy;
 #[cfg(test)]
 mod tests;
 mod wiring;
@@ -30,6 +31,7 @@ use crate::identity::{Identity, Incarnation, NodeId};
 use crate::link::{self, Links};
 use crate::machine::{Counters, Cx, Machine, RandomDomain, Trace, injected, random_stream};
 use crate::membership::{self, Membership};
+use crate::resilience::{self, Resilience};
 use crate::routing::{self, Routing};
 use crate::time::Instant;
 use crate::wire::path::ActionPath;
@@ -109,6 +111,7 @@ pub struct Engine {
     directory: Directory,
     discovery: Discovery,
     delivery: Delivery,
+    resilience: Resilience,
     /// The one link to each neighbour that routing, directory and discovery use.
     neighbour_links: BTreeMap<NodeId, LinkId>,
     /// Questions that are being asked for calls, by their numbers.
@@ -145,6 +148,7 @@ impl Engine {
             directory: Directory::new(config.clone(), identity, incarnation, now, directory_rng),
             discovery: Discovery::new(config.clone(), node_id, rng(RandomDomain::Discovery)),
             delivery: Delivery::new(config.clone(), own, rng(RandomDomain::Delivery)),
+            resilience: Resilience::new(config.clone(), rng(RandomDomain::Resilience)),
             neighbour_links: BTreeMap::new(),
             queries: BTreeMap::new(),
             sought: BTreeMap::new(),
@@ -206,6 +210,7 @@ impl Engine {
         self.set_now(now)?;
         let mut cx = Cx { now, trace: &mut *self.trace, counters: &mut self.counters };
         self.delivery.on_timeout(&mut cx);
+        self.resilience.on_timeout(&mut cx);
         self.links.on_timeout(&mut cx);
         // The calls of a session that has just ended fail before the end of its node is told, which may be due now too.
         self.settle();
@@ -263,6 +268,7 @@ impl Engine {
         let stop = (self.lifecycle == Lifecycle::Draining).then_some(self.stop_by);
         [
             (self.delivery.timeout(), "delivery"),
+            (self.resilience.timeout(), "resilience"),
             (self.links.timeout(), "link"),
             (self.membership.timeout(), "membership"),
             (self.routing.timeout(), "routing"),
@@ -321,7 +327,11 @@ impl Engine {
     pub fn cancel(&mut self, now: Instant, op: OpId) {
         self.advance(now);
         let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
-        self.delivery.cancel(&mut cx, op);
+        if self.resilience.is_open(op) {
+            self.resilience.handle(&mut cx, resilience::In::Cancel { op });
+        } else {
+            self.delivery.cancel(&mut cx, op);
+        }
         self.settle();
     }
 
@@ -381,6 +391,7 @@ impl Engine {
         self.stop_by = self.stop_by.min(deadline);
         if self.lifecycle == Lifecycle::Running {
             self.lifecycle = Lifecycle::Draining;
+            self.tell_resilience(resilience::In::Stop);
             self.tell_delivery(delivery::In::Stop);
             self.tell_discovery(discovery::In::Stop);
             self.tell_directory(directory::In::Leave);
@@ -408,7 +419,10 @@ impl Engine {
     }
 
     fn is_drained(&self) -> bool {
-        self.lifecycle == Lifecycle::Draining && self.delivery.is_idle() && self.links.is_drained()
+        self.lifecycle == Lifecycle::Draining
+            && self.resilience.is_idle()
+            && self.delivery.is_idle()
+            && self.links.is_drained()
     }
 
     fn end_tunnels(&mut self) {
@@ -477,6 +491,7 @@ impl Engine {
         let mut add =
             |name, value, cap, zero_when_quiet| gauges.push(Gauge { name, value, cap, zero_when_quiet });
         self.delivery.gauges(&mut add);
+        self.resilience.gauges(&mut add);
         self.links.gauges(&mut add);
         self.membership.gauges(&mut add);
         self.routing.gauges(&mut add);

@@ -129,6 +129,8 @@ impl Core {
             EngineEvent::DialFailed { addr, reason, retry_at } => {
                 Event::DialFailed { addr, reason, retry_at: driver.deadline(retry_at) }
             }
+            // What everybody has answered has no door here yet.
+            EngineEvent::Gathered { .. } => return,
             EngineEvent::Writable { node } => Event::Writable { node },
             EngineEvent::IncarnationAdopted { incarnation } => Event::IncarnationAdopted { incarnation },
             EngineEvent::Superseded { by } => Event::Superseded { by },

@@ -13,7 +13,7 @@ const RULE: &str = "layer";
 
 /// The modules of `core/src` from bottom to top. A module may import from the rows below its own, and from no other module
 /// of its own row.
-pub const LAYERS: [&[&str]; 11] = [
+pub const LAYERS: [&[&str]; 12] = [
     &["time", "code", "marks", "inject", "json_text", "sequence_map"],
     &["crypto", "address"],
     &["identity", "machine"],
@@ -23,6 +23,7 @@ pub const LAYERS: [&[&str]; 11] = [
     &["config"],
     &["session"],
     &["link", "membership", "routing", "directory", "discovery", "delivery"],
+    &["resilience"],
     &["engine"],
     &["testing"],
 ];

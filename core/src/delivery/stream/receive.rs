@@ -266,7 +266,10 @@ impl Delivery {
         if let Some(receiving) = self.stream_mut(id).and_then(|stream| stream.receiving.as_mut()) {
             receiving.untaken += cost;
         }
-        self.out.push_back(Out::Item { stream: id, item });
+        match id {
+            StreamId::Request(request) => self.tell_handler(request, Out::Item { stream: id, item }),
+            StreamId::Call(_) => self.out.push_back(Out::Item { stream: id, item }),
+        }
     }
 
     fn uploads_ended(&mut self, cx: &mut Cx<'_>, id: StreamId) -> Result<(), CloseReason> {
@@ -286,7 +289,7 @@ impl Delivery {
             );
             return Ok(());
         }
-        self.out.push_back(Out::UploadsEnded { request });
+        self.tell_handler(request, Out::UploadsEnded { request });
         Ok(())
     }
 
@@ -343,7 +346,7 @@ impl Delivery {
                 let origin = self.requests.get(request.0).map(|served| served.origin);
                 let number = origin.and_then(|origin| match origin {
                     RequestOrigin::Link(_, number) => Some(number),
-                    RequestOrigin::Local(_) => None,
+                    RequestOrigin::Local(_) | RequestOrigin::Cast(_) => None,
                 });
                 (FrameType::UploadCredit, number)
             }
@@ -367,12 +370,13 @@ impl Delivery {
 
     /// Ends a stream because of what the other end did. It is told, and the application as well.
     fn fail_stream(&mut self, cx: &mut Cx<'_>, id: StreamId, error: Error) {
-        let error = error.executed_perhaps(true);
+        let waits = matches!(id, StreamId::Request(request) if self.is_waiting(request));
+        let error = error.executed_perhaps(!waits);
         match id {
             StreamId::Call(op) => self.give_up(cx, op, error),
             StreamId::Request(request) => {
+                self.tell_cancelled(request);
                 self.fail_request(cx, request, error);
-                self.out.push_back(Out::RequestCancelled { request });
             }
         }
     }
@@ -388,7 +392,7 @@ impl Delivery {
             StreamId::Request(request) => match self.requests.get(request.0).map(|served| served.origin) {
                 Some(RequestOrigin::Local(op)) => OtherEnd::Local(StreamId::Call(op)),
                 Some(RequestOrigin::Link(link, _)) => OtherEnd::Link(link),
-                None => OtherEnd::Nowhere,
+                Some(RequestOrigin::Cast(_)) | None => OtherEnd::Nowhere,
             },
         }
     }

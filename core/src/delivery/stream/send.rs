@@ -134,6 +134,7 @@ impl Delivery {
             StreamId::Request(request) => match self.requests.get(request.0)?.origin {
                 RequestOrigin::Local(op) => Way::Local(StreamId::Call(op)),
                 RequestOrigin::Link(link, id) => Way::Link(link, StreamLane::Items(id)),
+                RequestOrigin::Cast(_) => Way::Unknown,
             },
         })
     }
@@ -197,10 +198,15 @@ impl Delivery {
                 receiving.ended |= over;
             }
         }
-        self.out.extend(items.into_iter().map(|item| Out::Item { stream: to, item }));
+        for item in items {
+            match to {
+                StreamId::Request(request) => self.tell_handler(request, Out::Item { stream: to, item }),
+                StreamId::Call(_) => self.out.push_back(Out::Item { stream: to, item }),
+            }
+        }
         match (from, to) {
             (StreamId::Call(_), StreamId::Request(request)) if over => {
-                self.out.push_back(Out::UploadsEnded { request });
+                self.tell_handler(request, Out::UploadsEnded { request });
             }
             (StreamId::Request(request), _) => {
                 if let Some(result) = answer {

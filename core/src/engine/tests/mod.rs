@@ -1,5 +1,6 @@
 //! The engine as a whole: a few of them in one thread, joined by pipes that lose nothing unless told to.
 
+mod admission;
 mod calls;
 mod chaos;
 mod hostile;
@@ -8,6 +9,7 @@ mod links;
 mod mesh;
 mod relayed;
 mod seeking;
+mod resilience;
 mod streams;
 
 use alloc::collections::{BTreeMap, VecDeque};

@@ -478,7 +478,7 @@ fn headers_reach_the_handler_whatever_the_shape() {
         headers.push("tenant", "blue").unwrap();
         headers.push("net-where", &"x".repeat(4_096)).unwrap();
         let target = Target::Node(net.id(to));
-        let options = CallOptions { headers: headers.clone(), stream: None };
+        let options = CallOptions { headers: headers.clone(), ..CallOptions::default() };
         let (now, payload) = (net.now, Payload::default());
         net.node(0).call(now, Call { target, action: "unary", payload, timeout: None, options }).unwrap();
         net.request_at(to);

@@ -156,14 +156,18 @@ impl Engine {
     }
 
     /// Who is known to serve an action, takes calls and can be reached.
-    fn reachable_providers(&self, action: &ActionPath) -> Vec<NodeId> {
-        let providers = self.directory.providers(action.as_str()).into_iter();
+    pub(in crate::engine) fn known_providers(&self, action: &str) -> Vec<NodeId> {
+        let providers = self.directory.providers(action).into_iter();
         let running = providers.filter(|provider| provider.entry.state.takes_calls());
         let nodes = running.map(|provider| provider.node);
+        nodes.filter(|node| *node == self.node_id || self.check_path(node).is_ok()).collect()
+    }
+
+    /// As many of them as a call may have to choose from.
+    fn reachable_providers(&self, action: &ActionPath) -> Vec<NodeId> {
+        let mut nodes = self.known_providers(action.as_str());
+        nodes.truncate(crate::delivery::selector::CHOICES_MAX);
         nodes
-            .filter(|node| *node == self.node_id || self.check_path(node).is_ok())
-            .take(crate::delivery::selector::CHOICES_MAX)
-            .collect()
     }
 
     /// Whose proof this is, if it proves that its owner serves the path and takes calls.

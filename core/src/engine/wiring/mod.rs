@@ -1,7 +1,7 @@
 //! The only place that connects machines: what one gives becomes what others take.
 //!
 //! Every match is exhaustive and without a wildcard, so that a new output does not compile until somebody has decided
-//! where it goes. Delivery is drained first, then membership, then the mesh (routing, directory, discovery), and links last:
+//! where it goes. Delivery is drained first, then resilience, then membership, then the mesh (routing, directory, discovery), and links last:
 //! what a link gives is settled whole before the next thing that it gave, and the calls to a lost node have failed before
 //! the application hears of its end.
 
@@ -16,6 +16,7 @@ use crate::discovery;
 use crate::link;
 use crate::machine::{Cx, Machine};
 use crate::membership;
+use crate::resilience;
 use crate::routing;
 use crate::wire::frame::{FrameHeader, FrameType};
 
@@ -45,6 +46,7 @@ impl Engine {
     tell!(tell_directory, directory);
     tell!(tell_discovery, discovery);
     tell!(tell_delivery, delivery);
+    tell!(tell_resilience, resilience);
 
     /// Puts what waits on links into records.
     pub(super) fn flush(&mut self) {
@@ -66,6 +68,8 @@ impl Engine {
         for _ in 0..HOPS_MAX {
             if let Some(out) = self.delivery.poll() {
                 self.route_delivery(out);
+            } else if let Some(out) = self.resilience.poll() {
+                self.route_resilience(out);
             } else if let Some(out) = self.membership.poll() {
                 self.route_membership(out);
             } else if let Some(out) = self.routing.poll() {
@@ -85,8 +89,14 @@ impl Engine {
 
     /// Gives the calls that have ended their outcome before something else is told.
     pub(super) fn settle_delivery(&mut self) {
-        while let Some(out) = self.delivery.poll() {
-            self.route_delivery(out);
+        loop {
+            if let Some(out) = self.delivery.poll() {
+                self.route_delivery(out);
+            } else if let Some(out) = self.resilience.poll() {
+                self.route_resilience(out);
+            } else {
+                return;
+            }
         }
     }
 
@@ -215,7 +225,10 @@ impl Engine {
             delivery::Out::OpenTunnel { node } => self.open_tunnel(node),
             delivery::Out::Seek { action, deadline } => self.seek(action, deadline),
             delivery::Out::StopSeeking { action } => self.stop_seeking(&action),
-            delivery::Out::CallDone { op, result } => self.event(Event::CallDone { op, result }),
+            delivery::Out::CallDone { op, node, result } if self.resilience.is_attempt(op) => {
+                self.tell_resilience(resilience::In::Ended { attempt: op, node, result });
+            }
+            delivery::Out::CallDone { op, result, .. } => self.event(Event::CallDone { op, result }),
             delivery::Out::Stream { link, order } => self.tell_links(link::In::Stream { link, order }),
             delivery::Out::Item { stream, item } => self.event(Event::Item { stream, item }),
             delivery::Out::UploadsEnded { request } => self.event(Event::UploadsEnded { request }),

@@ -227,13 +227,41 @@ pub struct RequestHead<'a> {
     pub extras: Cow<'a, RequestExtras>,
 }
 
-/// What most calls do without: headers, and what makes a call a stream.
+/// What most calls do without: headers, and what makes a call a stream or a cast.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RequestExtras {
     /// What the caller says besides its argument.
     pub headers: Headers,
     /// Present exactly when the call is a stream.
     pub stream: Option<StreamOpening>,
+    /// Present where the caller waits for no answer. Never together with a stream.
+    pub cast: Option<CastMode>,
+}
+
+/// What the sender of a cast waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CastMode {
+    /// Nothing: there is neither REPLY nor ERROR.
+    Silent = 1,
+    /// An empty REPLY once it is accepted, before it runs; or an ERROR.
+    Acknowledged = 2,
+}
+
+impl CastMode {
+    /// The number on the wire.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The mode of a number.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Silent),
+            2 => Some(Self::Acknowledged),
+            _ => None,
+        }
+    }
 }
 
 /// How the caller opens a stream.
@@ -249,13 +277,15 @@ pub struct StreamOpening {
 
 impl RequestExtras {
     fn fields(&self) -> usize {
-        usize::from(!self.headers.is_empty()) + 3 * usize::from(self.stream.is_some())
+        usize::from(!self.headers.is_empty())
+            + 3 * usize::from(self.stream.is_some())
+            + usize::from(self.cast.is_some())
     }
 
     /// The most bytes that they can take on the wire.
     pub(crate) fn encoded_len_max(&self) -> usize {
         let headers = if self.headers.is_empty() { 0 } else { self.headers.encoded_len_max() };
-        headers + 3 * 10
+        headers + 3 * 10 + 2
     }
 }
 
@@ -268,13 +298,16 @@ impl<'a> RequestHead<'a> {
         if let Some(total) = self.total_len {
             writer.uint(4).uint(total);
         }
-        let RequestExtras { headers, stream } = &*self.extras;
+        let RequestExtras { headers, stream, cast } = &*self.extras;
         if !headers.is_empty() {
             writer.uint(5);
             headers.write(&mut writer);
         }
         if let Some(StreamOpening { shape, idle_us, window }) = stream {
             writer.uint(6).uint(shape.number().into()).uint(7).uint(*idle_us).uint(8).uint((*window).into());
+        }
+        if let Some(cast) = cast {
+            writer.uint(9).uint(cast.number().into());
         }
     }
 
@@ -284,6 +317,7 @@ impl<'a> RequestHead<'a> {
         let mut fields = reader.fields()?;
         let (mut action, mut time_left_us, mut codec, mut total_len) = (None, None, None, None);
         let (mut headers, mut shape, mut idle_us, mut window) = (Headers::new(), None, None, None);
+        let mut cast = None;
         while let Some(key) = fields.next(&mut reader)? {
             match key {
                 1 => action = Some(reader.text_max(ActionPath::LEN_MAX)?),
@@ -294,6 +328,7 @@ impl<'a> RequestHead<'a> {
                 6 => shape = Some(stream_shape(&mut reader)?),
                 7 => idle_us = Some(positive(&mut reader)?),
                 8 => window = Some(stream_window(&mut reader)?),
+                9 => cast = Some(cast_mode(&mut reader, shape.is_some())?),
                 _ => reader.skip()?,
             }
         }
@@ -308,7 +343,7 @@ impl<'a> RequestHead<'a> {
             time_left_us: time_left_us.ok_or(missing)?,
             codec: codec.ok_or(missing)?,
             total_len,
-            extras: Cow::Owned(RequestExtras { headers, stream }),
+            extras: Cow::Owned(RequestExtras { headers, stream, cast }),
         };
         Ok((head, reader.position()))
     }
@@ -319,6 +354,13 @@ fn stream_shape(reader: &mut Reader<'_>) -> Result<Shape, WireError> {
     let number = reader.uint_max(u8::MAX.into())? as u8;
     let out_of_range = WireError { kind: WireErrorKind::OutOfRange, at };
     Shape::from_number(number).filter(|shape| shape.is_stream()).ok_or(out_of_range)
+}
+
+/// How a request is a cast; one that is a stream is out of range.
+fn cast_mode(reader: &mut Reader<'_>, is_stream: bool) -> Result<CastMode, WireError> {
+    let at = reader.position();
+    let mode = CastMode::from_number(reader.uint_max(u8::MAX.into())? as u8).filter(|_| !is_stream);
+    mode.ok_or(WireError { kind: WireErrorKind::OutOfRange, at })
 }
 
 fn positive(reader: &mut Reader<'_>) -> Result<u64, WireError> {
