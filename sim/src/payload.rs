@@ -43,6 +43,11 @@ pub fn action(call: &CallSpec<'_>) -> String {
     }
 }
 
+/// Whether the limit of a run on what actions do at once holds for this one.
+pub fn is_limited(action: &str) -> bool {
+    action == ACTION || action.starts_with(POOL)
+}
+
 /// The action of a pool.
 pub fn pool_action(pool: u32) -> String {
     format!("{POOL}{pool}")

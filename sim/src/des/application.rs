@@ -1,7 +1,7 @@
 //! The applications on the simulated machines: they call, and they serve, as the run says.
 
 use lacewing_core::engine::{
-    Call, Caller, Codec, Event as Happening, OpId, Payload, RequestId, StreamId, Target,
+    Call, CallOptions, Caller, Codec, Event as Happening, OpId, Payload, RequestId, StreamId, Target,
 };
 use lacewing_core::{Code, Error, Kind};
 
@@ -23,7 +23,9 @@ impl World<'_, '_, '_> {
         };
         // Nobody is there to call while the process is away.
         let Some(process) = &mut self.hosts[node].process else { return };
-        self.history.push(now, node, What::Invoke { op });
+        if !spec.policy.cast {
+            self.history.push(now, node, What::Invoke { op });
+        }
         self.tally.calls += 1;
         let payload = Payload { codec: Codec::Raw, data: payload::build(seed, op, Way::Request, spec.size) };
         let action = payload::action(&spec);
@@ -32,8 +34,15 @@ impl World<'_, '_, '_> {
             action: &action,
             payload,
             timeout: Some(spec.timeout.as_duration()),
-            options: Default::default(),
+            options: CallOptions { policy: spec.policy.in_core().map(Box::new), ..CallOptions::default() },
         };
+        if spec.policy.cast {
+            let queued = process.engine.cast(now, call).is_ok();
+            let parts = [now.as_nanos(), node as u64, Tag::Command as u64, op, u64::from(queued)];
+            self.chain.add(&parts, b"cast");
+            tell!(self, node, "casts op {op}: {}", if queued { "queued" } else { "refused" });
+            return self.drain(node);
+        }
         let started = process.engine.call(now, call);
         let parts = [now.as_nanos(), node as u64, Tag::Command as u64, op, u64::from(started.is_ok())];
         self.chain.add(&parts, b"call");
@@ -117,6 +126,7 @@ impl World<'_, '_, '_> {
             Happening::PeerRecovered { .. }
             | Happening::DialFailed { .. }
             | Happening::Writable { .. }
+            | Happening::Gathered { .. }
             | Happening::Item { .. }
             | Happening::UploadsEnded { .. }
             | Happening::StreamWritable { .. } => {
@@ -150,6 +160,7 @@ impl World<'_, '_, '_> {
             Happening::NodeChanged { .. } => (19, 0, 0),
             Happening::Item { stream, item } => (20, stream_number(*stream), item.data.len() as u64),
             Happening::UploadsEnded { request } => (21, request.0, 0),
+            Happening::Gathered { op, answers } => (23, op.0, answers.len() as u64),
             Happening::StreamWritable { stream } => (22, stream_number(*stream), 0),
         };
         self.chain.add(&[self.now.as_nanos(), node as u64, Tag::Event as u64, kind, number, extent], b"");
@@ -301,6 +312,8 @@ impl World<'_, '_, '_> {
         let Some(process) = &mut self.hosts[node].process else { return };
         let Some(withdrawn) = process.requests.remove(&request) else { return };
         self.history.push(now, node, What::Withdrawn { op: withdrawn.op });
+        // Its work is a timer, so it has stopped already.
+        process.engine.handler_ended(now, request);
         // Nobody waits for the outer call, so the inner one is of no use either.
         if let Some(child) = withdrawn.child {
             let pending = process.calls.get(&child).filter(|call| !call.done).map(|call| call.op);

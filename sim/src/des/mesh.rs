@@ -3,11 +3,25 @@
 use lacewing_core::capability::CapabilitySet;
 use lacewing_core::engine::ProviderEntry;
 use lacewing_core::wire::path::ActionPath;
+use lacewing_core::{Engine, Instant};
 
 use super::{World, reading, tell};
 use crate::history::What;
-use crate::run::{CapabilitiesItem, PoolState, ServeItem, UnserveItem};
+use crate::run::{ActionLimit, CapabilitiesItem, PoolState, ServeItem, UnserveItem};
 use crate::{payload, survey};
+
+/// Sets the limit of the run on an action that it holds for.
+pub(super) fn limit_action(
+    engine: &mut Engine,
+    now: Instant,
+    limit: Option<ActionLimit>,
+    action: &str,
+) -> Result<(), String> {
+    match limit.filter(|_| payload::is_limited(action)) {
+        None => Ok(()),
+        Some(limit) => engine.limit_action(now, action, limit.in_core()).map_err(|error| error.to_string()),
+    }
+}
 
 /// What the application of a node offers, whether or not its process runs.
 #[derive(Clone, Debug, Default)]
@@ -61,12 +75,16 @@ impl World<'_, '_, '_> {
         // Before the command: it may be followed at once by a call that has waited for it.
         self.history.push(self.now, node, What::Serves { pool, state: Some(state) });
         tell!(self, node, "serves pool {pool}: {state:?}, load {load}");
+        let limit = self.run.header.action_limit;
         self.with(node, |engine, now| {
             let path: ActionPath = payload::pool_action(pool).parse().map_err(|_| "no path".to_owned())?;
             let entry = ProviderEntry { load, state: state.in_core(), ..ProviderEntry::new(path) };
             match engine.update_action(now, entry.clone()) {
                 Ok(()) => Ok(()),
-                Err(_) => engine.serve_as(now, entry).map(drop).map_err(|error| error.to_string()),
+                Err(_) => {
+                    let path = engine.serve_as(now, entry).map_err(|error| error.to_string())?;
+                    limit_action(engine, now, limit, path.as_str())
+                }
             }
         });
     }

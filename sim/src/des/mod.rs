@@ -293,9 +293,11 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
         self.chain.add(&[now.as_nanos(), node as u64, Tag::Command as u64, life.into()], b"start");
         tell!(self, node, "starts life {life}");
         self.survey.ears[node].lock().announces = true;
+        let limit = self.run.header.action_limit;
         for action in payload::actions_of(self.run, node) {
             self.with(node, |engine, now| {
-                engine.serve(now, &action).map(drop).map_err(|error| error.to_string())
+                engine.serve(now, &action).map_err(|error| error.to_string())?;
+                mesh::limit_action(engine, now, limit, &action)
             });
         }
         self.offer_again(node);

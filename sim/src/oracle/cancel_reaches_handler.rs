@@ -51,7 +51,7 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
 
 /// The cancel may have to wait for what is on the line, and for what is queued in front of it: at most the arguments and answers
 /// of all operations that are open between the two. A queue leaves as fast as the line takes it, or as windows are acknowledged.
-fn bound(case: &Case<'_>, (caller, server): (usize, usize), t: Instant) -> Duration {
+pub(super) fn bound(case: &Case<'_>, (caller, server): (usize, usize), t: Instant) -> Duration {
     let net = &case.run.header.net;
     let mut queued = FRAMES_BYTES;
     for (op, operation) in &case.operations {

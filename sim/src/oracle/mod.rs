@@ -12,12 +12,15 @@ mod fresh_calls_succeed;
 mod goodbye_is_heard;
 mod handler_at_most_once;
 mod hops_are_distances;
+mod limit_never_exceeded;
 mod links_come_back;
+mod losers_are_told_to_stop;
 mod no_down_without_cause;
 mod no_execution_denied;
 mod no_failure_without_cause;
 mod no_node_down_without_cause;
 mod no_route_loops;
+mod no_work_after_the_deadline;
 mod nodes_alternate;
 mod nodes_come_back;
 mod outcome_in_time;
@@ -26,6 +29,7 @@ mod peers_alternate;
 mod questions_stay_small;
 mod queues_within_caps;
 mod relays_see_nothing;
+mod repeats_stay_in_budget;
 mod reply_matches_request;
 mod shutdown_ends;
 mod tables_empty_when_quiet;
@@ -97,12 +101,15 @@ pub const ALL: &[Oracle] = &[
     goodbye_is_heard::ORACLE,
     handler_at_most_once::ORACLE,
     hops_are_distances::ORACLE,
+    limit_never_exceeded::ORACLE,
     links_come_back::ORACLE,
+    losers_are_told_to_stop::ORACLE,
     no_down_without_cause::ORACLE,
     no_execution_denied::ORACLE,
     no_failure_without_cause::ORACLE,
     no_node_down_without_cause::ORACLE,
     no_route_loops::ORACLE,
+    no_work_after_the_deadline::ORACLE,
     nodes_alternate::ORACLE,
     nodes_come_back::ORACLE,
     outcome_in_time::ORACLE,
@@ -111,6 +118,7 @@ pub const ALL: &[Oracle] = &[
     questions_stay_small::ORACLE,
     queues_within_caps::ORACLE,
     relays_see_nothing::ORACLE,
+    repeats_stay_in_budget::ORACLE,
     reply_matches_request::ORACLE,
     shutdown_ends::ORACLE,
     tables_empty_when_quiet::ORACLE,

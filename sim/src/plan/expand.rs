@@ -5,7 +5,8 @@ use crate::bounds;
 use crate::quantity::Micros;
 use crate::random::Random;
 use crate::run::{
-    FORMAT_VERSION, Header, Item, Net, NodeSpec, Phases, RouteMetric, Run, TimingOverrides, WIRE_VERSION,
+    ActionLimit, FORMAT_VERSION, Header, Item, Net, NodeSpec, Phases, RouteMetric, Run, TimingOverrides,
+    WIRE_VERSION,
 };
 use crate::seed::Seed;
 
@@ -85,6 +86,10 @@ impl Plan {
             phases: Phases { heal: zero, fresh: zero, quiet: zero, end: zero },
             route_metric: RouteMetric::default(),
             limits: self.limits.clone(),
+            action_limit: self.action_limit.map(|limit| ActionLimit {
+                max: limit.max.draw(&mut random),
+                queue: limit.queue.draw(&mut random),
+            }),
             timing: self.timing.clone(),
         }
     }

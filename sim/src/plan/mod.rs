@@ -34,6 +34,9 @@ pub struct Plan {
     /// Limits that differ from the core's.
     #[serde(default)]
     pub limits: LimitOverrides,
+    /// How much actions do at once; as much as comes where it is left out.
+    #[serde(default)]
+    pub action_limit: Option<ActionLimitPlan>,
     /// Which families of faults are left out.
     #[serde(default)]
     pub swarm: Swarm,
@@ -79,6 +82,16 @@ fn at_once() -> Range<Micros> {
 
 fn by_round_trip() -> Vec<RouteMetric> {
     vec![RouteMetric::RoundTrip]
+}
+
+/// See [`Plan::action_limit`].
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionLimitPlan {
+    /// Handlers of an action that run at once.
+    pub max: Range<u64>,
+    /// Requests that wait.
+    pub queue: Range<u64>,
 }
 
 /// See [`Plan::net`].
@@ -289,6 +302,12 @@ pub struct CallPlan {
     /// How likely the action is that of a pool. Somebody must serve them: `kind = "providers"`.
     #[serde(default = "never")]
     pub pool: Ratio,
+    /// How likely a call asks for more than to be made once: to be tried again, hedged, or not made where it fails.
+    #[serde(default = "never")]
+    pub policy: Ratio,
+    /// How likely nobody waits for it.
+    #[serde(default = "never")]
+    pub cast: Ratio,
 }
 
 fn now_and_then() -> Ratio {
@@ -351,6 +370,7 @@ pub const BUNDLED: &[(&str, &str)] = &[
     ("liars", include_str!("../../scenarios/liars.toml")),
     ("links", include_str!("../../scenarios/links.toml")),
     ("mesh", include_str!("../../scenarios/mesh.toml")),
+    ("overload", include_str!("../../scenarios/overload.toml")),
     ("quiet", include_str!("../../scenarios/quiet.toml")),
     ("smoke", include_str!("../../scenarios/smoke.toml")),
     ("tight", include_str!("../../scenarios/tight.toml")),
@@ -421,6 +441,9 @@ impl Plan {
         }
         if outline.duration.high > Micros(3_600_000_000) {
             return Err(("duration", "a run lasts an hour at most".to_owned()));
+        }
+        if self.action_limit.is_some_and(|limit| limit.max.low == 0) {
+            return Err(("max", "an action runs at least one handler at once".to_owned()));
         }
         if self.net.bandwidth.low == 0 || self.net.window.low == 0 {
             return Err(("[net]", "bandwidth and window must be at least 1".to_owned()));

@@ -4,11 +4,14 @@ use super::CallPlan;
 use crate::payload::KEYED_MIN;
 use crate::quantity::{Micros, Range};
 use crate::random::Random;
-use crate::run::{ActionKind, CallItem, CancelItem, Handler, Header, Item, Selection};
+use crate::run::{ActionKind, CallItem, CancelItem, Handler, Header, Item, Policy, Selection};
 
 /// Deepest chain of handlers that call on, as in A -> B -> A -> B -> A.
 const NESTING_MAX: u64 = 4;
 const APPLICATION_CODE_MIN: u16 = 0x8000;
+/// How long an answer may take until somebody else is asked.
+const HEDGE_MIN: Micros = Micros::from_millis(50);
+const HEDGE_MAX: Micros = Micros::from_millis(200);
 
 /// Numbers operations.
 #[derive(Debug, Default)]
@@ -68,12 +71,28 @@ fn call(
         let to = to.filter(|_| random.below(4) == 0);
         let (action, size) = (pool(pools, random), size.max(KEYED_MIN));
         let handler = plain_handler(plan, random);
-        items.push(Item::Call(CallItem { t, id, from, to, action, select, size, timeout, handler }));
+        let policy = policy(plan, random);
+        items.push(Item::Call(CallItem { t, id, from, to, action, select, policy, size, timeout, handler }));
         return cancel_perhaps(plan, (t, id), timeout, random, items);
     }
     let handler = handler(plan, (from, provider), timeout, ids, random);
-    items.push(Item::Call(CallItem { t, id, from, to, action, select, size, timeout, handler }));
+    let policy = policy(plan, random);
+    items.push(Item::Call(CallItem { t, id, from, to, action, select, policy, size, timeout, handler }));
     cancel_perhaps(plan, (t, id), timeout, random, items);
+}
+
+/// What is done for a call, where anything is.
+fn policy(plan: &CallPlan, random: &mut Random) -> Policy {
+    if plan.cast.draw(random) {
+        return Policy { cast: true, ..Policy::default() };
+    }
+    if !plan.policy.draw(random) {
+        return Policy::default();
+    }
+    let idempotent = random.below(2) == 0;
+    let delay = Range { low: HEDGE_MIN, high: HEDGE_MAX };
+    let hedge = (idempotent && random.below(2) == 0).then(|| delay.draw(random));
+    Policy { idempotent, retry: random.below(3) > 0, hedge, breaker: random.below(3) == 0, cast: false }
 }
 
 fn pool(pools: u32, random: &mut Random) -> ActionKind {
@@ -187,7 +206,8 @@ pub(super) fn fresh(
         let handler = Handler::Reply { after: Micros::ZERO, size: 1 + random.below(2_000) };
         let size = KEYED_MIN + random.below(2_000);
         let (t, select) = (header.phases.fresh, Selection::default());
-        Item::Call(CallItem { t, id, from, to, action, select, size, timeout, handler })
+        let policy = Policy::default();
+        Item::Call(CallItem { t, id, from, to, action, select, policy, size, timeout, handler })
     };
     calls.into_iter().map(&mut call).collect()
 }

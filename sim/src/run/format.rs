@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{ActionKind, Direction, Handler, Header, Item, Run, Selection};
+use super::{ActionKind, Direction, Handler, Header, Item, Policy, Run, Selection};
 use crate::payload::KEYED_MIN;
 use crate::quantity::Micros;
 
@@ -119,6 +119,9 @@ fn check_header(header: &Header) -> Result<(), String> {
     if net.bandwidth == 0 || net.window == 0 {
         return Err("bandwidth and window must be at least 1".to_owned());
     }
+    if header.action_limit.is_some_and(|limit| limit.max == 0) {
+        return Err("an action runs at least one handler at once".to_owned());
+    }
     let phases = header.phases;
     if !(phases.heal <= phases.fresh && phases.fresh <= phases.quiet && phases.quiet <= phases.end) {
         return Err("phases come in the order heal, fresh, quiet, end".to_owned());
@@ -154,6 +157,12 @@ fn check_item(header: &Header, item: &Item, ids: &mut BTreeSet<u64>) -> Result<(
             check_call(ids, call.id, call.size, call.timeout)?;
             if let ActionKind::Pool(pool) = call.action {
                 check_pool_call(pool, call.size, &call.handler)?;
+            }
+            if call.policy.hedge.is_some() && !call.policy.idempotent {
+                return Err("a call that is hedged is idempotent".to_owned());
+            }
+            if call.policy.cast && call.policy != (Policy { cast: true, ..Policy::default() }) {
+                return Err("a cast has no other policy".to_owned());
             }
             if call.to.is_some() && call.select != Selection::default() {
                 return Err("a call to somebody in particular has nothing to select".to_owned());

@@ -7,6 +7,7 @@ mod format;
 mod graph;
 mod offers;
 mod overrides;
+mod policy;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ pub use format::{FORMAT_VERSION, RunError, WIRE_VERSION};
 pub use graph::Graph;
 pub use offers::{CapabilitiesItem, PoolState, Selection, ServeItem, UnserveItem};
 pub use overrides::{LimitOverrides, TimingOverrides};
+pub use policy::{ActionLimit, Policy};
 
 use crate::quantity::Micros;
 use crate::seed::Seed;
@@ -55,6 +57,9 @@ pub struct Header {
     /// Caps that differ from the defaults, for every node.
     #[serde(default, skip_serializing_if = "LimitOverrides::is_empty")]
     pub limits: LimitOverrides,
+    /// How much every action that names no operation does at once, at each node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_limit: Option<ActionLimit>,
     /// Times that differ from the defaults, for every node.
     #[serde(default, skip_serializing_if = "TimingOverrides::is_empty")]
     pub timing: TimingOverrides,
@@ -186,6 +191,9 @@ pub struct CallItem {
     /// How one is chosen of those that may be called, where nobody in particular is.
     #[serde(default, skip_serializing_if = "is_local_first")]
     pub select: Selection,
+    /// What is done for it besides making it once.
+    #[serde(default, skip_serializing_if = "Policy::is_none")]
+    pub policy: Policy,
     /// Bytes of the argument.
     pub size: u64,
     /// How long the caller waits.
@@ -519,6 +527,8 @@ pub struct CallSpec<'a> {
     pub action: ActionKind,
     /// How one is chosen of those that may be called.
     pub select: Selection,
+    /// What is done for it besides making it once.
+    pub policy: Policy,
     /// Bytes of the argument.
     pub size: u64,
     /// How long the caller waits.
@@ -549,8 +559,9 @@ impl Run {
         for item in &self.items {
             let Item::Call(call) = item else { continue };
             let (id, from, to, action) = (call.id, Some(call.from), call.to, call.action);
-            let (select, size, timeout, at) = (call.select, call.size, call.timeout, Some(call.t));
-            calls.push(CallSpec { id, from, to, action, select, size, timeout, handler: &call.handler, at });
+            let (select, policy) = (call.select, call.policy);
+            let (size, timeout, at, handler) = (call.size, call.timeout, Some(call.t), &call.handler);
+            calls.push(CallSpec { id, from, to, action, select, policy, size, timeout, handler, at });
             let provider = calls.last().and_then(|call| call.provider(self.header.nodes.len()));
             let (mut handler, mut caller) = (&call.handler, provider);
             while let Handler::Call { id, to, size, timeout, handler: inner } = handler {
@@ -561,6 +572,7 @@ impl Run {
                     to: Some(*to),
                     action,
                     select: Selection::default(),
+                    policy: Policy::default(),
                     size: *size,
                     timeout: *timeout,
                     handler: inner,

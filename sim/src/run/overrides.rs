@@ -94,6 +94,8 @@ overrides! {
         rekey_after_bytes: u64 => same,
         rekey_after: Micros => Micros::as_duration,
         call_timeout: Micros => Micros::as_duration,
+        breaker_window: Micros => Micros::as_duration,
+        breaker_open: Micros => Micros::as_duration,
         stream_idle_timeout: Micros => Micros::as_duration,
         found_ttl: Micros => Micros::as_duration,
         absent_ttl: Micros => Micros::as_duration,

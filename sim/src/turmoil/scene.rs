@@ -18,7 +18,7 @@ use crate::engine::Tally;
 use crate::history::{History, What};
 use crate::quantity::Micros;
 use crate::random::derive_key;
-use crate::run::{ActionKind, CallSpec, Clock, Handler, Run, Selection};
+use crate::run::{ActionKind, CallSpec, Clock, Handler, Policy, Run, Selection};
 use crate::survey::Survey;
 use crate::trace::{Ear, Marks};
 
@@ -43,6 +43,7 @@ struct OwnedCall {
     to: Option<usize>,
     action: ActionKind,
     select: Selection,
+    policy: Policy,
     size: u64,
     timeout: Micros,
     handler: Handler,
@@ -280,8 +281,8 @@ impl Board {
 
 impl OwnedCall {
     fn new(call: &CallSpec<'_>) -> Self {
-        let CallSpec { from, to, action, select, size, timeout, handler, at, .. } = *call;
-        Self { from, to, action, select, size, timeout, handler: handler.clone(), at }
+        let CallSpec { from, to, action, select, policy, size, timeout, handler, at, .. } = *call;
+        Self { from, to, action, select, policy, size, timeout, handler: handler.clone(), at }
     }
 
     fn spec(&self, id: u64) -> CallSpec<'_> {
@@ -291,6 +292,7 @@ impl OwnedCall {
             to: self.to,
             action: self.action,
             select: self.select,
+            policy: self.policy,
             size: self.size,
             timeout: self.timeout,
             handler: &self.handler,
