@@ -91,4 +91,5 @@ pub use lacewing_core::{
 /// The programs of the guide are run as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide/mesh.md")]
+#[doc = include_str!("../../docs/guide/streams.md")]
 struct Guide;

@@ -74,6 +74,50 @@ fn call_may_be_started_before_up() {
 }
 
 #[test]
+fn a_stream_is_printed_as_it_comes() {
+    let folder = Folder::new();
+    let mut server = folder.server("127.0.0.1:0", &["--serve", "count"]);
+    let (_, addr) = server.up();
+    let key = folder.text("network.key");
+    let ask = |argument: &str, more: &[&str]| {
+        let call = ["call", "count", argument, "--peer", &addr, "--network-key-file", &key];
+        lacewing(&[&call[..], more].concat())
+    };
+    let output = ask(r#"{"to": 3}"#, &["--stream"]).output().unwrap();
+    assert_eq!(
+        (output.status.code(), stdout(&output).as_str()),
+        (Some(0), "1\n2\n3\n"),
+        "{}",
+        stderr(&output)
+    );
+    let output = ask(r#"{"to": 1}"#, &["--stream", "--json"]).output().unwrap();
+    assert_eq!(stdout(&output), "{\"codec\":\"json\",\"value\":1}\n");
+
+    // Each comes when it is there, long before the end, and whoever has enough goes away.
+    let mut endless = ask(r#"{"to": 1000000, "every_ms": 5}"#, &["--stream"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(endless.stdout.take().unwrap()).lines();
+    for number in 1..=20 {
+        assert_eq!(lines.next().unwrap().unwrap(), number.to_string());
+    }
+    drop(lines);
+    assert_eq!(endless.wait().unwrap().code(), Some(0));
+
+    let line = one_line(
+        &ask(r#"{"to": 1, "every_ms": 60000}"#, &["--stream", "--timeout", "1s"]).output().unwrap(),
+        1,
+    );
+    assert!(line.starts_with("lacewing: DeadlineExceeded: "), "{line}");
+    let line = one_line(&ask(r#"{"to": -1}"#, &["--stream"]).output().unwrap(), 1);
+    assert_eq!(line, "lacewing: InvalidArgument: to: expected an integer from 0 on");
+    let line = one_line(&ask(r#"{"to": 1}"#, &[]).output().unwrap(), 1);
+    assert_eq!(line, "lacewing: InvalidArgument: count is server_stream, and was called as unary");
+}
+
+#[test]
 fn a_coded_error_is_one_line_and_exit_code_1() {
     let folder = Folder::new();
     let mut server = folder.server("127.0.0.1:0", &[]);

@@ -119,9 +119,10 @@ fn nodes_shows_the_whole_mesh() {
     assert_eq!(beta["aliases"], json!(["any", "large"]));
     assert_eq!(beta["tags"], json!(["hardware.gpu", "hardware.memory_gb=64"]));
     assert_eq!((&beta["metadata"], &beta["subnet"]), (&json!({ "owner": "alice" }), &json!("global")));
-    let action =
-        json!([{ "path": "echo_sum", "state": "running", "load": 0, "version": null, "schema": null }]);
-    assert_eq!(beta["actions"], action);
+    let actions = json!([{
+        "path": "echo_sum", "shape": "unary", "codec": null, "state": "running", "load": 0, "version": null, "schema": null,
+    }]);
+    assert_eq!(beta["actions"], actions);
     assert_eq!((&beta["route"]["hops"], &beta["route"]["next_hop"]), (&json!(2), &json!(mesh.ids[0])));
 }
 

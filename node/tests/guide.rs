@@ -167,6 +167,16 @@ fn the_guide_to_the_mesh_shows_what_happens() {
 }
 
 #[test]
+fn the_guide_to_streams_shows_what_happens() {
+    let steps = steps("streams.md");
+    assert!(steps.len() >= 5, "the page has its commands");
+    let mut reader = Reader::new();
+    for step in &steps {
+        reader.follow(step);
+    }
+}
+
+#[test]
 fn the_first_steps_show_what_happens() {
     let mut reader = Reader::new();
     fs::remove_file(reader.folder.path("network.key")).unwrap();

@@ -1,5 +1,11 @@
 //! What the scenarios stand on: networks, nodes, and an end to all waiting.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unused_async,
+    reason = "each test binary uses a part of it"
+)]
 
 use std::future::Future;
 use std::sync::Arc;

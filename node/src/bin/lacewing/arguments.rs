@@ -92,7 +92,7 @@ pub(crate) struct UpArguments {
     /// This node's identity (lacewing keygen). Without it the node is a new one at each start.
     #[arg(long, value_name = "FILE", env = "LACEWING_KEY_FILE")]
     pub(crate) key_file: Option<PathBuf>,
-    /// An action to serve. There is one to try things out with: `echo_sum`.
+    /// An action to serve. There are some to try things out with: `echo_sum` and, as a stream, `count`.
     #[arg(long, value_name = "ACTION", env = "LACEWING_SERVE", value_delimiter = ',')]
     pub(crate) serve: Vec<String>,
     /// Something that this node can do or has, for example `hardware.gpu` or `software.os=linux`. May be given several times.
@@ -136,6 +136,9 @@ pub(crate) struct CallArguments {
     pub(crate) argument: String,
     #[command(flatten)]
     pub(crate) visit: VisitArguments,
+    /// Print the items of a stream as they come, a line each, until it ends. `--timeout` is then how long nothing may come.
+    #[arg(long)]
+    pub(crate) stream: bool,
     /// Call this node and no other: its id or the start of it, an alias or a label.
     #[arg(long, value_name = "NODE")]
     pub(crate) to: Option<String>,

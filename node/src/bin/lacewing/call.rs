@@ -1,6 +1,6 @@
 //! `lacewing call`.
 
-use lacewing::{Codec, Error, Payload, Predicate, Selector};
+use lacewing::{CallBuilder, Codec, Error, Payload, Predicate, Selector, ServerStream};
 
 use crate::arguments::CallArguments;
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ struct Whom {
 }
 
 pub(crate) async fn run(arguments: CallArguments) -> Result<(), Failure> {
-    let CallArguments { action, argument, visit, to, select, wanted } = arguments;
+    let CallArguments { action, argument, visit, stream, to, select, wanted } = arguments;
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&argument) {
         return Err(Failure::usage(format!("the argument is no JSON: {error}")));
     }
@@ -23,16 +23,43 @@ pub(crate) async fn run(arguments: CallArguments) -> Result<(), Failure> {
     let as_json = visit.json;
     let payload = Payload { codec: Codec::Json, data: argument.into() };
     let visit = Visit::begin(visit).await?;
-    let answer = answer(&visit, action, payload, Whom { to, select, wanted }).await;
+    let whom = Whom { to, select, wanted };
+    let outcome = if stream {
+        follow(&visit, visit.node.call_stream(action, payload), whom, as_json).await
+    } else {
+        match answer(&visit, visit.node.call(action, payload), whom).await {
+            Ok(payload) => outcome::print_answer(&payload, as_json),
+            Err(error) => Err(outcome::failure(&error, as_json)),
+        }
+    };
     visit.end().await;
-    match answer {
-        Ok(payload) => outcome::print_answer(&payload, as_json),
-        Err(error) => Err(outcome::failure(&error, as_json)),
-    }
+    outcome
 }
 
-async fn answer(visit: &Visit, action: String, payload: Payload, whom: Whom) -> Result<Payload, Error> {
-    let mut call = visit.node.call(action, payload);
+async fn answer(visit: &Visit, call: CallBuilder, whom: Whom) -> Result<Payload, Error> {
+    aim(visit, call, whom).await?.timeout(visit.time_left()).await
+}
+
+/// Prints the items of a stream until it ends, or nobody reads them any more.
+async fn follow(
+    visit: &Visit,
+    call: CallBuilder<ServerStream>,
+    whom: Whom,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let failed = |error: Error| outcome::failure(&error, as_json);
+    let call = aim(visit, call, whom).await.map_err(failed)?;
+    let mut items = call.idle_timeout(visit.patience).await.map_err(failed)?;
+    while let Some(item) = items.try_next().await.map_err(failed)? {
+        if !outcome::print_item(&item, as_json)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Finds out whom the call is for.
+async fn aim<K>(visit: &Visit, mut call: CallBuilder<K>, whom: Whom) -> Result<CallBuilder<K>, Error> {
     match whom.to.as_deref().map(|to| (to, to.parse())) {
         // Whoever is named in full may still be on its way here, as a neighbour may.
         Some((_, Ok(node))) => {
@@ -55,5 +82,5 @@ async fn answer(visit: &Visit, action: String, payload: Payload, whom: Whom) -> 
     if let Some(predicate) = whom.wanted {
         call = call.matching(predicate);
     }
-    call.timeout(visit.time_left()).await
+    Ok(call)
 }

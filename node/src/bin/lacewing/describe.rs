@@ -57,9 +57,11 @@ fn said_lines(said: &NodeDescription) -> Vec<(&'static str, String)> {
     lines.extend(said.capabilities.tags().iter().map(|tag| ("tag", tag.clone())));
     lines.extend(said.capabilities.metadata().iter().map(|(key, value)| ("metadata", printable(key, value))));
     for action in &said.providers {
+        let shape = action.shape.is_stream().then(|| format!(", {}", action.shape.name()));
+        let codec = action.codec.map(|codec| format!(", {}", outcome::codec_name(codec)));
         let version = action.version.as_ref().map(|version| format!(", version {version}"));
         let schema = action.schema.as_ref().map(|schema| format!(", schema {}", schema_text(schema)));
-        let rest = [version, schema].into_iter().flatten().collect::<String>();
+        let rest = [shape, codec, version, schema].into_iter().flatten().collect::<String>();
         lines.push(("action", format!("{} ({}, load {}){rest}", action.path, action.state, action.load)));
     }
     lines.push(("announced", format!("{} s ago", said.age_s)));

@@ -17,13 +17,29 @@ pub(crate) fn print_answer(payload: &Payload, as_json: bool) -> Result<(), Failu
     }
 }
 
-fn answer_json(payload: &Payload) -> Value {
-    let codec = match payload.codec {
+/// Prints an item of a stream: one line each, digits where it is no text. `false`: nobody reads any more.
+pub(crate) fn print_item(item: &Payload, as_json: bool) -> Result<bool, Failure> {
+    if as_json {
+        return screen::line_heard(&answer_json(item).to_string());
+    }
+    match std::str::from_utf8(&item.data) {
+        Ok(text) => screen::line_heard(text),
+        Err(_) => screen::line_heard(&hex(&item.data)),
+    }
+}
+
+/// What people call a codec.
+pub(crate) fn codec_name(codec: Codec) -> &'static str {
+    match codec {
         Codec::Raw => "raw",
         Codec::Json => "json",
         Codec::MessagePack => "messagepack",
         Codec::Cbor => "cbor",
-    };
+    }
+}
+
+fn answer_json(payload: &Payload) -> Value {
+    let codec = codec_name(payload.codec);
     let parsed = matches!(payload.codec, Codec::Json)
         .then(|| serde_json::from_slice::<Value>(&payload.data).ok())
         .flatten();

@@ -5,6 +5,8 @@ use lacewing::{
 };
 use serde_json::{Value, json};
 
+use crate::outcome::codec_name;
+
 /// All that is known of a node.
 pub(crate) struct Portrait {
     pub(crate) node: NodeId,
@@ -58,6 +60,8 @@ impl Portrait {
 fn action_json(action: &ProviderEntry) -> Value {
     json!({
         "path": action.path.as_str(),
+        "shape": action.shape.name(),
+        "codec": action.codec.map(codec_name),
         "state": action.state.name(),
         "load": action.load,
         "version": action.version,

@@ -9,14 +9,23 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     bytes(text.as_bytes()).and_then(|()| bytes(b"\n"))
 }
 
+/// The same; gives whether anybody reads on, for what goes on printing.
+pub(crate) fn line_heard(text: &str) -> Result<bool, Failure> {
+    write(format!("{text}\n").as_bytes())
+}
+
 /// Prints bytes as they are.
 pub(crate) fn bytes(data: &[u8]) -> Result<(), Failure> {
+    write(data).map(drop)
+}
+
+/// Writes to standard output. `false`: the reader has gone away.
+fn write(data: &[u8]) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(data).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::operation(format!("cannot write to standard output: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::operation(format!("cannot write to standard output: {error}"))),
     }
 }
 

@@ -29,9 +29,10 @@ pub(crate) async fn run(arguments: UpArguments) -> Result<(), Failure> {
             "nowhere to listen and nobody to dial: give --listen host:port or --peer host:port",
         ));
     }
-    if let Some(unknown) = serve.iter().find(|action| *action != "echo_sum") {
+    if let Some(unknown) = serve.iter().find(|action| !demo::ACTIONS.contains(&action.as_str())) {
+        let known = demo::ACTIONS.join(", ");
         return Err(Failure::usage(format!(
-            "the action {unknown:?} is not one that can be served here; there is: echo_sum"
+            "the action {unknown:?} is not one that can be served here; there are: {known}"
         )));
     }
     for addr in listen {
@@ -54,7 +55,7 @@ pub(crate) async fn run(arguments: UpArguments) -> Result<(), Failure> {
     let mut interrupts = Interrupts::listen()?;
     let node = builder.start().await?;
     for action in serve {
-        node.serve(&action, demo::echo_sum).map_err(Failure::usage)?;
+        demo::serve(&node, &action).map_err(Failure::usage)?;
     }
     announce(&node)?;
     tokio::select! {

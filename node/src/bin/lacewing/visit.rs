@@ -29,6 +29,8 @@ pub(crate) struct Visit {
     pub(crate) node: Node,
     /// When the user's patience ends.
     pub(crate) deadline: Instant,
+    /// How long it is in all.
+    pub(crate) patience: Duration,
     pub(crate) peer_count: usize,
     addrs: String,
 }
@@ -36,7 +38,8 @@ pub(crate) struct Visit {
 impl Visit {
     /// Starts the node and begins to dial.
     pub(crate) async fn begin(arguments: VisitArguments) -> Result<Self, Failure> {
-        let deadline = Instant::now() + arguments.timeout;
+        let patience = arguments.timeout;
+        let deadline = Instant::now() + patience;
         let mut file = ConfigFile::load(arguments.mesh.config.as_deref())?;
         let (mut builder, peers) = settings::builder(arguments.mesh, &mut file)?;
         if peers.is_empty() {
@@ -48,7 +51,7 @@ impl Visit {
         let backoff_max = Duration::from_millis(BACKOFF_MS_MAX);
         let timing = Timing { backoff_max, backoff_min: Duration::from_millis(50), ..Timing::default() };
         let node = builder.timing(timing).start().await?;
-        Ok(Self { node, deadline, peer_count: peers.len(), addrs: peers.join(", ") })
+        Ok(Self { node, deadline, patience, peer_count: peers.len(), addrs: peers.join(", ") })
     }
 
     /// Waits until this node is up, or any neighbour. Fails at once when a peer does not want us, since asking again does not
