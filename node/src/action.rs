@@ -1,7 +1,7 @@
 //! What is served, and what others are told of it.
 
 use lacewing_core::directory::{ProviderEntry, ProviderState, SchemaId};
-use lacewing_core::engine::{Codec, ServeError};
+use lacewing_core::engine::{Codec, ServeError, ServeOptions};
 
 /// An action, and what others are told of it.
 ///
@@ -31,6 +31,7 @@ pub struct Action {
     codec: Option<Codec>,
     load: u32,
     state: ProviderState,
+    limits: Option<ServeOptions>,
 }
 
 impl Action {
@@ -43,6 +44,7 @@ impl Action {
             codec: None,
             load: 0,
             state: ProviderState::Running,
+            limits: None,
         }
     }
 
@@ -64,6 +66,12 @@ impl Action {
         self
     }
 
+    /// How its payloads are to be read; like this where it does not say.
+    #[cfg(feature = "typed")]
+    pub(crate) fn codec_or(&self, codec: Codec) -> Codec {
+        self.codec.unwrap_or(codec)
+    }
+
     /// How busy it is: requests that run or wait. Calls that go to the least loaded provider look at it.
     pub fn load(mut self, load: u32) -> Self {
         self.load = load;
@@ -75,6 +83,38 @@ impl Action {
     pub fn state(mut self, state: ProviderState) -> Self {
         self.state = state;
         self
+    }
+
+    /// Handlers of it that run at once, at least 1, whoever calls. Other requests wait in a [`queue`](Self::queue). A handler that is told to
+    /// stop keeps its place until it has stopped.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lacewing::{Action, MemoryNetwork, Node, Request, Trust};
+    ///
+    /// let node = Node::builder().trust(Trust::Open).transport(MemoryNetwork::new()).start().await?;
+    /// let print = Action::new("print").max_in_flight(1).queue(100);
+    /// node.serve(print, async |request: Request| Ok(request.payload))?;
+    /// assert_eq!(node.call("print", "a page").await?.data, "a page");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_in_flight(mut self, handlers: usize) -> Self {
+        self.limits.get_or_insert_default().max_in_flight = Some(handlers);
+        self
+    }
+
+    /// Requests that wait while [`max_in_flight`](Self::max_in_flight) others run, 5,000 where it is not said. More are refused as
+    /// `ResourceExhausted`, and told when to come back.
+    pub fn queue(mut self, requests: usize) -> Self {
+        self.limits.get_or_insert_default().queue_max = requests;
+        self
+    }
+
+    /// How much of it runs at once, where that was said.
+    pub(crate) fn limits(&self) -> Option<ServeOptions> {
+        self.limits
     }
 
     /// What the directory says of it.

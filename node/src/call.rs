@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lacewing_core::delivery::selector::Selector;
 use lacewing_core::engine::{
-    Call, CallOptions, Headers, NodeStatus, OpId, Payload, Priority, Shape, StreamOptions, Target,
+    Call, CallOptions, CallPolicy, Headers, NodeStatus, OpId, Payload, Priority, Shape, StreamOptions, Target,
 };
 use lacewing_core::predicate::Predicate;
 use lacewing_core::{Code, Engine, Error, NodeId};
@@ -114,6 +114,7 @@ struct Extras {
     refused: Option<Error>,
     idle_timeout: Option<Duration>,
     priority: Priority,
+    policy: Option<Box<CallPolicy>>,
 }
 
 /// Who is called.
@@ -126,8 +127,9 @@ enum Whom {
 
 impl Order {
     /// The call that the engine makes, of what the node knows now.
-    fn call(&mut self, engine: &Engine, shape: Shape) -> Result<Call<'_>, Error> {
-        let Extras { headers, refused, idle_timeout, priority } = *self.extras.take().unwrap_or_default();
+    pub(crate) fn call(&mut self, engine: &Engine, shape: Shape) -> Result<Call<'_>, Error> {
+        let Extras { headers, refused, idle_timeout, priority, policy } =
+            *self.extras.take().unwrap_or_default();
         if let Some(refused) = refused {
             return Err(refused);
         }
@@ -137,7 +139,7 @@ impl Order {
             payload: std::mem::take(&mut self.payload),
             action: &self.action,
             timeout: self.timeout,
-            options: CallOptions { headers, stream, policy: None },
+            options: CallOptions { headers, stream, policy },
         })
     }
 
@@ -159,6 +161,11 @@ impl Order {
         if let Err(error) = extras.headers.push(name, value) {
             extras.refused.get_or_insert(Error::new(Code::InvalidArgument, error.to_string()));
         }
+    }
+
+    /// What is done for it besides making it once.
+    pub(crate) fn policy(&mut self) -> &mut CallPolicy {
+        self.extras().policy.get_or_insert_default()
     }
 
     fn extras(&mut self) -> &mut Extras {

@@ -40,6 +40,7 @@ mod events;
 mod mesh;
 mod node;
 mod payload;
+mod policy;
 mod request;
 mod stream;
 mod trace_context;
@@ -57,6 +58,7 @@ pub use call::{Bidirectional, CallBuilder, CallFuture, ClientStream, ServerStrea
 pub use events::{Event, Events};
 pub use node::{Node, WeakNode};
 pub use payload::IntoPayload;
+pub use policy::{AcknowledgedCast, Acknowledgement, Answers, Cast, Gather};
 pub use request::Request;
 pub use stream::{Duplex, ItemSender, ItemStream, Upload, UploadSender, Uploads};
 pub use trace_context::{TraceContext, TraceContextError};
@@ -78,7 +80,7 @@ pub use lacewing_core::delivery::selector::Selector;
 pub use lacewing_core::directory::SchemaId;
 pub use lacewing_core::engine::{
     Caller, Codec, DialFailure, DownReason, Gauge, HeaderError, Headers, Lifecycle, LinkId, NodeDescription,
-    NodeInfo, NodeStatus, Payload, PeerInfo, Priority, ProviderEntry, ProviderState, Query, RouteInfo,
+    NodeInfo, NodeStatus, Payload, PeerInfo, Priority, ProviderEntry, ProviderState, Query, Retry, RouteInfo,
     ServeError, Shape,
 };
 pub use lacewing_core::identity::PublicKey;
@@ -92,4 +94,5 @@ pub use lacewing_core::{
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide/mesh.md")]
 #[doc = include_str!("../../docs/guide/streams.md")]
+#[doc = include_str!("../../docs/guide/resilience.md")]
 struct Guide;

@@ -165,11 +165,17 @@ impl Node {
         self.driver().command(|engine, now| Ok(engine.remove_alias(now, alias))).unwrap_or(false)
     }
 
-    /// Says something else of an action that this node serves: schema, version, load, state.
+    /// Says something else of an action that this node serves: schema, version, load, state. How much of it runs at once changes where
+    /// that is said too.
     pub fn update_action(&self, action: impl Into<Action>) -> Result<(), Error> {
-        let entry =
-            action.into().entry().map_err(|error| Error::new(Code::InvalidArgument, error.to_string()))?;
-        self.driver().command(|engine, now| engine.update_action(now, entry))
+        let action: Action = action.into();
+        let limits = action.limits();
+        let entry = action.entry().map_err(|error| Error::new(Code::InvalidArgument, error.to_string()))?;
+        self.driver().command(|engine, now| {
+            let path = entry.path.clone();
+            engine.update_action(now, entry)?;
+            limits.map_or(Ok(()), |limits| engine.limit_action(now, path.as_str(), limits))
+        })
     }
 
     /// Lets an action take no calls for now, from here or elsewhere: they go to another provider, or fail as `Unavailable`

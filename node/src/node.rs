@@ -16,6 +16,7 @@ use crate::call::{CallBuilder, Unary};
 use crate::driver::{Driver, HandlerFuture, stopped_error};
 use crate::events::{Event, Events};
 use crate::payload::IntoPayload;
+use crate::policy::Cast;
 use crate::request::Request;
 
 /// How long the links of a node that is shut down may take for their last bytes, beyond the deadline.
@@ -112,7 +113,7 @@ impl Node {
             let answer = handler(request);
             Box::pin(async move { answer.await.map(IntoPayload::into_payload) })
         };
-        self.driver().serve(action.into().entry()?, Arc::new(handler))
+        self.driver().serve(action.into(), None, Arc::new(handler))
     }
 
     /// Serves `action` no longer. Requests that are being served are finished. `false`: it was not served.
@@ -123,6 +124,13 @@ impl Node {
     /// Calls `action`. Ends in exactly one outcome: the answer, or one coded error; at once where a failure is known at once.
     pub fn call(&self, action: impl Into<String>, payload: impl IntoPayload) -> CallBuilder {
         CallBuilder::new(Arc::clone(self.driver()), action.into(), payload.into_payload(), Unary)
+    }
+
+    /// Sends something that nobody waits for: it is executed once at most, and nobody is told how it went. Awaiting it queues it, or
+    /// says why not; with [`acknowledged`](CallBuilder::acknowledged) it waits until the other side has accepted it. Its timeout is the
+    /// time until it must have begun.
+    pub fn cast(&self, action: impl Into<String>, payload: impl IntoPayload) -> CallBuilder<Cast> {
+        CallBuilder::new(Arc::clone(self.driver()), action.into(), payload.into_payload(), Cast)
     }
 
     /// Dials `addr` until it is reached, and again whenever the link is lost, until [`disconnect`](Self::disconnect).

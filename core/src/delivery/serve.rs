@@ -100,6 +100,9 @@ pub enum ServeError {
     /// The node is draining or stopped.
     #[error("the node is stopping")]
     Stopping,
+    /// How much of it may run at once makes no sense.
+    #[error("{0}")]
+    Limit(alloc::string::String),
     /// Others could not be told of it.
     #[error("the action cannot be announced: {0}")]
     Announcement(alloc::string::String),

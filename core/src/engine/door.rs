@@ -174,7 +174,8 @@ pub enum Event {
         /// The answer, or one coded error.
         result: Result<Payload, Error>,
     },
-    /// What everybody has answered to a call that collects answers; its `CallDone` comes behind it.
+    /// What everybody has answered to a call that collects answers; its `CallDone` comes behind it. Where nobody could be asked there is
+    /// the `CallDone` alone.
     Gathered {
         /// Which one.
         op: OpId,

@@ -442,7 +442,9 @@ impl Resilience {
             let error = error.unwrap_or_else(|| Error::new(Code::NotFound, "nobody was there to be asked"));
             Err(error.executed_perhaps(plan.maybe_executed))
         };
-        self.out.push_back(Out::Gathered { op, answers });
+        if !answers.is_empty() {
+            self.out.push_back(Out::Gathered { op, answers });
+        }
         self.out.push_back(Out::Done { op, result });
     }
 }

@@ -84,6 +84,10 @@ impl HandlerTask {
         cx: &mut Context<'_>,
     ) -> Option<(RequestId, CallResult)> {
         match Pin::new(&mut self).poll(cx) {
+            Poll::Ready(None) => {
+                driver.handler_ended(self.id);
+                None
+            }
             Poll::Ready(result) => result.map(|result| (self.id, result)),
             Poll::Pending => {
                 self.spawn(driver);
@@ -97,8 +101,10 @@ impl HandlerTask {
         let (runtime, id) = (&driver.runtime, self.id);
         let driver = Arc::clone(driver);
         runtime.spawn(async move {
-            if let Some(result) = self.await {
-                driver.reply(id, result);
+            // What is left of the handler is dropped by then.
+            match self.await {
+                Some(result) => driver.reply(id, result),
+                None => driver.handler_ended(id),
             }
         });
     }

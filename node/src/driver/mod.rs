@@ -27,13 +27,15 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use lacewing_core::engine::{
-    Call, DialId, Input, LinkId, Misuse, OpId, Output, Payload, ProviderEntry, RequestId, ServeError,
+    Call, DialId, Input, LinkId, Misuse, OpId, Output, Payload, ProviderEntry, RequestId, ServeError, Shape,
     StreamId,
 };
 use lacewing_core::{Address, Config, Engine, Error, Instant, Kind, NodeId};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Notify, oneshot};
 
+use crate::action::Action;
+use crate::policy::Answers;
 use crate::transport::{ByteStream, Transport};
 use handler::HandlerTask;
 use outbox::Outbox;
@@ -89,6 +91,8 @@ struct Core {
     /// Links that are not read, because the engine has enough of them for now.
     paused: BTreeSet<LinkId>,
     calls: BTreeMap<OpId, oneshot::Sender<CallResult>>,
+    /// What was gathered for calls, until it is taken.
+    gathered: BTreeMap<OpId, Answers>,
     /// The ends of streams that are open: of calls until they have their outcome, of requests until they are answered.
     streams: BTreeMap<StreamId, Arc<StreamEnd>>,
     /// Dropping the sender cancels the handler.
@@ -163,6 +167,7 @@ impl Driver {
                 woken_last: None,
                 paused: BTreeSet::new(),
                 calls: BTreeMap::new(),
+                gathered: BTreeMap::new(),
                 streams: BTreeMap::new(),
                 requests: BTreeMap::new(),
                 handlers: BTreeMap::new(),
@@ -306,12 +311,54 @@ impl Driver {
         })
     }
 
+    /// Queues the cast that `order` makes of what the node knows now.
+    pub(crate) fn cast<'a>(
+        self: &Arc<Self>,
+        order: impl FnOnce(&Engine) -> Result<Call<'a>, Error>,
+    ) -> Result<(), Error> {
+        self.with_soon(|core, now| {
+            if core.closed {
+                return Err(stopped_error());
+            }
+            let call = order(&core.engine)?;
+            core.engine.cast(now, call)
+        })
+    }
+
+    /// The same, with the outcome once it is accepted.
+    pub(crate) fn cast_acknowledged<'a>(
+        self: &Arc<Self>,
+        order: impl FnOnce(&Engine) -> Result<Call<'a>, Error>,
+    ) -> Result<oneshot::Receiver<CallResult>, Error> {
+        self.with_soon(|core, now| {
+            if core.closed {
+                return Err(stopped_error());
+            }
+            let call = order(&core.engine)?;
+            let op = core.engine.cast_acknowledged(now, call)?;
+            let (sender, receiver) = oneshot::channel();
+            core.calls.insert(op, sender);
+            Ok(receiver)
+        })
+    }
+
+    /// What everybody has answered to a call that asked them.
+    pub(crate) fn take_gathered(&self, op: OpId) -> Option<Answers> {
+        self.lock().gathered.remove(&op)
+    }
+
+    /// A handler has ended without an answer.
+    fn handler_ended(self: &Arc<Self>, request: RequestId) {
+        self.with_soon(|core, now| core.engine.handler_ended(now, request));
+    }
+
     pub(crate) fn cancel(self: &Arc<Self>, op: OpId) {
         let waiters = self.with_soon(|core, now| {
             if !injected!(core, "driver-cancel-forgotten") {
                 core.engine.cancel(now, op);
             }
-            (core.calls.remove(&op), core.streams.remove(&StreamId::Call(op)))
+            let gathered = core.gathered.remove(&op);
+            (core.calls.remove(&op), core.streams.remove(&StreamId::Call(op)), gathered)
         });
         drop(waiters);
     }
@@ -331,12 +378,27 @@ impl Driver {
         self.with(|core, now| if core.closed { Err(stopped_error()) } else { work(&mut core.engine, now) })
     }
 
-    pub(crate) fn serve(self: &Arc<Self>, entry: ProviderEntry, handler: Handler) -> Result<(), ServeError> {
+    /// Serves an action, in another shape than unary where one is given.
+    pub(crate) fn serve(
+        self: &Arc<Self>,
+        action: Action,
+        shape: Option<Shape>,
+        handler: Handler,
+    ) -> Result<(), ServeError> {
+        let limits = action.limits();
+        let entry = action.entry()?;
+        let entry = ProviderEntry { shape: shape.unwrap_or(entry.shape), ..entry };
         self.with(|core, now| {
             if core.closed {
                 return Err(ServeError::Stopping);
             }
             let path = core.engine.serve_as(now, entry)?;
+            if let Some(limits) = limits
+                && let Err(error) = core.engine.limit_action(now, path.as_str(), limits)
+            {
+                core.engine.unserve(now, path.as_str());
+                return Err(ServeError::Limit(error.message().to_owned()));
+            }
             core.handlers.insert(path.as_str().to_owned(), handler);
             Ok(())
         })

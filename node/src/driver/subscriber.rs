@@ -129,8 +129,12 @@ impl Core {
             EngineEvent::DialFailed { addr, reason, retry_at } => {
                 Event::DialFailed { addr, reason, retry_at: driver.deadline(retry_at) }
             }
-            // What everybody has answered has no door here yet.
-            EngineEvent::Gathered { .. } => return,
+            EngineEvent::Gathered { op, answers } => {
+                if self.calls.contains_key(&op) {
+                    self.gathered.insert(op, answers);
+                }
+                return;
+            }
             EngineEvent::Writable { node } => Event::Writable { node },
             EngineEvent::IncarnationAdopted { incarnation } => Event::IncarnationAdopted { incarnation },
             EngineEvent::Superseded { by } => Event::Superseded { by },

@@ -64,12 +64,11 @@ impl Node {
         shape: Shape,
         handler: impl Fn(Request, StreamHandle) -> HandlerFuture + Send + Sync + 'static,
     ) -> Result<(), ServeError> {
-        let entry = lacewing_core::engine::ProviderEntry { shape, ..action.entry()? };
         let handler = move |request, handle: Option<StreamHandle>| {
             let handle = handle.expect("the driver opens an end for every action of such a shape");
             handler(request, handle)
         };
-        self.driver().serve(entry, Arc::new(handler))
+        self.driver().serve(action, Some(shape), Arc::new(handler))
     }
 }
 

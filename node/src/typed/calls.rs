@@ -119,16 +119,15 @@ impl Node {
         F: Fn(Req, Request, Codec, Option<StreamHandle>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Payload, Error>> + Send + 'static,
     {
-        let mut entry = action.entry()?;
-        let codec = *entry.codec.get_or_insert(Codec::Json);
-        entry.shape = shape;
+        let codec = action.codec_or(Codec::Json);
+        let action = action.codec(codec);
         let handler = move |request: Request, handle: Option<StreamHandle>| -> crate::driver::HandlerFuture {
             match argument(&request, codec) {
                 Ok(argument) => Box::pin(handler(argument, request, codec, handle)),
                 Err(error) => Box::pin(std::future::ready(Err(error))),
             }
         };
-        self.driver().serve(entry, Arc::new(handler))
+        self.driver().serve(action, Some(shape), Arc::new(handler))
     }
 }
 
