@@ -20,8 +20,9 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
     // Of those, the ones that began while there was a link.
     let mut linked: BTreeMap<(usize, usize), Vec<u64>> = BTreeMap::new();
     for (index, entry) in case.history.entries.iter().enumerate() {
-        // One that is tried again waits for a better time.
-        let waits = |op: u64| case.calls.get(&op).filter(|spec| !spec.policy.retry);
+        // One that is tried again, or hedged, waits for a better time.
+        let waits =
+            |op: u64| case.calls.get(&op).filter(|spec| !spec.policy.retry && spec.policy.hedge.is_none());
         let to = |op: u64| waits(op).and_then(|spec| spec.to).filter(|to| *to != entry.node);
         let (of, open) = match entry.what {
             What::Invoke { op } => {

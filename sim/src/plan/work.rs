@@ -71,22 +71,27 @@ fn call(
         let to = to.filter(|_| random.below(4) == 0);
         let (action, size) = (pool(pools, random), size.max(KEYED_MIN));
         let handler = plain_handler(plan, random);
-        let policy = policy(plan, random);
+        let policy = policy(plan, (action, &handler), random);
         items.push(Item::Call(CallItem { t, id, from, to, action, select, policy, size, timeout, handler }));
         return cancel_perhaps(plan, (t, id), timeout, random, items);
     }
     let handler = handler(plan, (from, provider), timeout, ids, random);
-    let policy = policy(plan, random);
+    let policy = policy(plan, (action, &handler), random);
     items.push(Item::Call(CallItem { t, id, from, to, action, select, policy, size, timeout, handler }));
     cancel_perhaps(plan, (t, id), timeout, random, items);
 }
 
-/// What is done for a call, where anything is.
-fn policy(plan: &CallPlan, random: &mut Random) -> Policy {
-    if plan.cast.draw(random) {
+/// What is done for a call, where anything is. Nobody would end a cast whose handler does not end by itself; and an operation of a
+/// handler happens once.
+fn policy(plan: &CallPlan, (action, handler): (ActionKind, &Handler), random: &mut Random) -> Policy {
+    let (cast, more) = (plan.cast.draw(random), plan.policy.draw(random));
+    if action == ActionKind::Unknown || matches!(handler, Handler::Call { .. }) {
+        return Policy::default();
+    }
+    if cast && !matches!(handler, Handler::Never) {
         return Policy { cast: true, ..Policy::default() };
     }
-    if !plan.policy.draw(random) {
+    if !more {
         return Policy::default();
     }
     let idempotent = random.below(2) == 0;

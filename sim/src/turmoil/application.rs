@@ -3,7 +3,7 @@
 use std::future::IntoFuture;
 use std::sync::Arc;
 
-use lacewing::{Action, Codec, Error, Kind, Node, Payload, Request, WeakNode};
+use lacewing::{Action, CallBuilder, Codec, Error, Kind, Node, Payload, Request, Retry, WeakNode};
 use lacewing_core::Code;
 use tokio::sync::oneshot;
 
@@ -12,7 +12,7 @@ use super::scene::{Scene, Tag};
 use super::wire::TICK;
 use crate::history::What;
 use crate::payload::{self, Way};
-use crate::run::{CallSpec, Handler};
+use crate::run::{CallSpec, Handler, Policy};
 
 /// Starts a call of the run, in a task of its own.
 pub(super) fn spawn_call(scene: &Arc<Scene>, host: usize, node: &Node, op: u64) {
@@ -31,6 +31,9 @@ async fn call(scene: Arc<Scene>, host: usize, node: WeakNode, op: u64) -> Result
     let stopped = || Error::of_kind(Kind::Stopped, "the caller is stopped");
     let spec = scene.call(op).ok_or_else(stopped)?;
     let node = node.upgrade().ok_or_else(stopped)?;
+    if spec.policy.cast {
+        return Ok(cast(&scene, host, &node, &spec).await);
+    }
     let (mut open, mut cancelled) = OpenCall::begin(&scene, host, op);
     let data = payload::build(scene.run.header.seed, op, Way::Request, spec.size);
     let mut order = node.call(payload::action(&spec), Payload { codec: Codec::Raw, data });
@@ -41,6 +44,7 @@ async fn call(scene: Arc<Scene>, host: usize, node: WeakNode, op: u64) -> Result
         Some(to) => order.to(scene.identities[to].node_id()),
         None => order.select(spec.select.in_core()),
     };
+    order = with_policy(order, spec.policy);
     drop(node);
     let mut future = Box::pin(order.into_future());
     let outcome = tokio::select! {
@@ -56,6 +60,45 @@ async fn call(scene: Arc<Scene>, host: usize, node: WeakNode, op: u64) -> Result
     };
     open.ends(&spec, &outcome);
     outcome
+}
+
+/// Sends something that nobody waits for. Whether it was queued is not noted: nobody waits for that either.
+async fn cast(scene: &Arc<Scene>, host: usize, node: &Node, spec: &CallSpec<'_>) -> Payload {
+    let data = payload::build(scene.run.header.seed, spec.id, Way::Request, spec.size);
+    let cast = node.cast(payload::action(spec), Payload { codec: Codec::Raw, data });
+    let cast = cast.timeout(std::time::Duration::from_millis(spec.timeout.0 / 1_000));
+    let cast = match spec.to {
+        Some(to) => cast.to(scene.identities[to].node_id()),
+        None => cast.select(spec.select.in_core()),
+    };
+    scene.chain(host, Tag::Application, &[spec.id], b"cast");
+    drop(cast.await);
+    Payload::default()
+}
+
+fn with_policy(mut order: CallBuilder, policy: Policy) -> CallBuilder {
+    let Policy { idempotent, retry, hedge, breaker, cast: _ } = policy;
+    if idempotent {
+        order = order.idempotent();
+    }
+    if retry {
+        order = order.retry(Retry::default());
+    }
+    if let Some(delay) = hedge {
+        order = order.hedge(delay.as_duration(), 1);
+    }
+    if breaker { order.breaker() } else { order }
+}
+
+/// An action of a run, with the run's limit where that holds for it.
+pub(super) fn action(scene: &Scene, path: String) -> Action {
+    let limit = scene.run.header.action_limit.filter(|_| payload::is_limited(&path));
+    let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    let action = Action::new(path);
+    match limit {
+        Some(limit) => action.max_in_flight(size(limit.max)).queue(size(limit.queue)),
+        None => action,
+    }
 }
 
 /// A call that has begun. Dropping it without an outcome is what the application does when it loses interest.

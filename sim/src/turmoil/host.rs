@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lacewing::{Action, Event, Events, Node, NodeId};
+use lacewing::{Event, Events, Node, NodeId};
 use lacewing_core::{Incarnation, Limits, Timing};
 use tokio::sync::mpsc;
 
@@ -98,7 +98,7 @@ async fn start(scene: &Arc<Scene>, host: usize) -> turmoil::Result<Node> {
     scene.chain(host, Tag::Testbed, &[life.into(), incarnation.get()], b"start");
     scene.push(host, What::Started { life });
     for action in payload::actions_of(&scene.run, host) {
-        application::serve(scene, host, &node, Action::new(action))?;
+        application::serve(scene, host, &node, application::action(scene, action))?;
     }
     mesh::offer_again(scene, host, &node);
     scene.board(host).node = Some(node.downgrade());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lacewing::capability::CapabilitySet;
-use lacewing::{Action, Node, NodeId};
+use lacewing::{Node, NodeId};
 
 use super::application;
 use super::scene::{Phase, Scene};
@@ -30,7 +30,7 @@ pub(super) fn offer_pool(scene: &Arc<Scene>, host: usize, node: &Node, pool: u32
     let Some((state, load)) = offer else { return };
     // Before the command: it may be followed at once by a call that has waited for it.
     scene.push(host, What::Serves { pool, state: Some(state) });
-    let action = Action::new(payload::pool_action(pool)).load(load).state(state.in_core());
+    let action = application::action(scene, payload::pool_action(pool)).load(load).state(state.in_core());
     if node.update_action(action.clone()).is_err()
         && let Err(error) = application::serve(scene, host, node, action)
     {

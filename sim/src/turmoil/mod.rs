@@ -67,12 +67,6 @@ impl SimEngine for Turmoil {
                 "there is a pause at {at}, and turmoil's machines all step together; the des engine can"
             ));
         }
-        if run.header.action_limit.is_some() || run.calls().iter().any(|call| !call.policy.is_none()) {
-            return refuse(
-                "it has limits, policies or casts, which its applications do not know; the des engine can"
-                    .to_owned(),
-            );
-        }
         if let Some(call) = run.calls().iter().find(|call| call.timeout < Micros::from_millis(1)) {
             let (id, timeout) = (call.id, call.timeout);
             return refuse(format!(
