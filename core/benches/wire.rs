@@ -1,6 +1,7 @@
 //! Frames and typed values, to bytes and back.
 #![allow(missing_docs, reason = "criterion's macros write undocumented functions")]
 
+use std::borrow::Cow;
 use std::hint::black_box;
 
 use bytes::{BufMut, BytesMut};
@@ -21,7 +22,7 @@ fn encode_request(out: &mut BytesMut, payload: &[u8]) {
         time_left_us: 4_999_000,
         codec: 0,
         total_len: None,
-        extras: Default::default(),
+        extras: Cow::default(),
     };
     head.encode(out);
     out.put_slice(payload);

@@ -44,7 +44,7 @@ use crate::wire::path::ActionPath;
 /// use std::sync::Arc;
 /// use bytes::BytesMut;
 /// use lacewing_core::crypto::RustCrypto;
-/// use lacewing_core::engine::{Call, Event, Input, LinkId, Output, Target};
+/// use lacewing_core::engine::{Call, CallOptions, Event, Input, LinkId, Output, Target};
 /// use lacewing_core::{Config, Engine, Identity, Incarnation, Instant, Limits, NoTrace, Timing, Trust};
 ///
 /// let engine = |name: u8| {
@@ -84,7 +84,7 @@ use crate::wire::path::ActionPath;
 ///                 }
 ///                 Output::Event(Event::PeerUp(peer)) if side == 0 => {
 ///                     let target = Target::Node(peer.node);
-///                     let call = Call { target, action: "greet", payload: "hi".into(), timeout: None, options: Default::default() };
+///                     let call = Call { target, action: "greet", payload: "hi".into(), timeout: None, options: CallOptions::default() };
 ///                     nodes[0].call(now, call).unwrap();
 ///                 }
 ///                 Output::Event(Event::Request { request, .. }) => {

@@ -6,6 +6,7 @@
     reason = "each program that includes it uses a part of it"
 )]
 
+use lacewing_core::engine::CallOptions;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -82,7 +83,7 @@ impl<W: Watch> Pair<W> {
                 action: ACTION,
                 payload: payload.clone().into(),
                 timeout: None,
-                options: Default::default(),
+                options: CallOptions::default(),
             };
             let caller = &mut self.engines[0];
             self.watch.around("call", || caller.call(now, call)).unwrap();

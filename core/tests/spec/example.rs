@@ -1,5 +1,6 @@
 //! `docs/spec/example.md`: two sessions, byte for byte, each computed twice: by the code, and by the few lines of [`noise`].
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -260,7 +261,7 @@ fn open_session(page: &mut String) {
             time_left_us: 5_000_000,
             codec: 0,
             total_len: None,
-            extras: Default::default(),
+            extras: Cow::default(),
         }
         .encode(body);
         body.extend_from_slice(b"hi");

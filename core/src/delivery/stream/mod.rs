@@ -113,10 +113,8 @@ impl Stream {
         (now, deadline): (Instant, Instant),
         windows: (u32, u32),
     ) -> Self {
-        let (sends, receives) = match is_caller {
-            true => (shape.has_uploads(), shape.has_items()),
-            false => (shape.has_items(), shape.has_uploads()),
-        };
+        let (uploads, items) = (shape.has_uploads(), shape.has_items());
+        let (sends, receives) = if is_caller { (uploads, items) } else { (items, uploads) };
         let (peer_takes, takes) = windows;
         Self {
             shape,

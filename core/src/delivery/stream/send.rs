@@ -1,7 +1,5 @@
 //! What this end of a stream sends.
 
-use alloc::string::ToString;
-
 use super::super::call::Route;
 use super::super::serve::RequestOrigin;
 use super::super::{Delivery, OpId, Out, RequestId, over_limit};
@@ -263,6 +261,6 @@ impl Delivery {
     /// The text of a stream's end for lack of movement.
     pub(in super::super) fn stood_still(stream: &Stream) -> Error {
         let text = alloc::format!("nothing has moved on the stream for {:?}", stream.idle);
-        Error::new(Code::DeadlineExceeded, text.to_string())
+        Error::new(Code::DeadlineExceeded, text)
     }
 }

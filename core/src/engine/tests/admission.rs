@@ -5,7 +5,9 @@ use core::time::Duration;
 use std::format;
 
 use super::Net;
-use crate::engine::{Call, Event, OpId, Payload, ProviderState, RequestId, ServeOptions, Target};
+use crate::engine::{
+    Call, CallOptions, Event, OpId, Payload, ProviderState, RequestId, ServeOptions, Target,
+};
 use crate::{Code, Error, Kind};
 
 fn limited(max_in_flight: usize, queue_max: usize) -> ServeOptions {
@@ -26,14 +28,14 @@ impl Net {
         let (now, target) = (self.now, Target::Node(self.id(to)));
         let payload = Payload::from("x");
         let call =
-            Call { target, action: "work", payload, timeout: Some(timeout), options: Default::default() };
+            Call { target, action: "work", payload, timeout: Some(timeout), options: CallOptions::default() };
         self.node(from).call(now, call).unwrap()
     }
 
     fn cast(&mut self, from: usize, to: usize, action: &str, timeout: Option<Duration>) -> Result<(), Error> {
         let (now, target) = (self.now, Target::Node(self.id(to)));
         let payload = Payload::from("x");
-        self.node(from).cast(now, Call { target, action, payload, timeout, options: Default::default() })
+        self.node(from).cast(now, Call { target, action, payload, timeout, options: CallOptions::default() })
     }
 
     /// Requests of a node that were told to stop, in order.
@@ -60,7 +62,7 @@ fn c11_a_limit_of_one_never_lets_two_run_whoever_calls_and_whoever_gives_up() {
         let from = usize::from(round % 3 == 0);
         let (now, target) = (net.now, Target::Node(net.id(1)));
         let (payload, timeout) = (Payload::from("x"), Some(Duration::from_millis(5 + round % 40)));
-        let call = Call { target, action: "work", payload, timeout, options: Default::default() };
+        let call = Call { target, action: "work", payload, timeout, options: CallOptions::default() };
         if let Ok(op) = net.node(from).call(now, call)
             && round % 5 == 0
         {
@@ -260,7 +262,7 @@ fn an_acknowledged_cast_is_told_that_it_was_accepted_before_it_runs() {
     let acknowledged = |net: &mut Net, to: usize| {
         let (now, target) = (net.now, Target::Node(net.id(to)));
         let (action, payload) = ("work", Payload::from("x"));
-        let call = Call { target, action, payload, timeout: None, options: Default::default() };
+        let call = Call { target, action, payload, timeout: None, options: CallOptions::default() };
         net.node(0).cast_acknowledged(now, call).unwrap()
     };
     for _ in 0..2 {
@@ -326,7 +328,7 @@ fn a_cast_that_has_not_left_is_lost_with_its_link_and_counted() {
     for _ in 0..10 {
         let (now, target) = (net.now, Target::Node(net.id(1)));
         let payload = Payload::from(alloc::vec![0_u8; 100_000]);
-        let call = Call { target, action: "echo", payload, timeout: None, options: Default::default() };
+        let call = Call { target, action: "echo", payload, timeout: None, options: CallOptions::default() };
         net.node(0).cast(now, call).unwrap();
     }
     net.settle();

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Net, config};
-use crate::engine::{Call, Codec, Event, OpId, Payload, Target};
+use crate::engine::{Call, CallOptions, Codec, Event, OpId, Payload, Target};
 use crate::{Code, Error, Kind};
 
 #[test]
@@ -54,7 +54,7 @@ fn a_call_to_any_is_local_first_then_goes_to_whoever_is_found() {
         action,
         payload: Payload::from("x"),
         timeout: None,
-        options: Default::default(),
+        options: CallOptions::default(),
     };
     let op = net.node(0).call(now, any("rare")).unwrap();
     net.settle();
@@ -195,7 +195,7 @@ fn a_timeout_of_zero_and_a_node_that_is_no_neighbour_are_refused_at_once() {
         action: "echo",
         payload: Payload::default(),
         timeout: Some(Duration::ZERO),
-        options: Default::default(),
+        options: CallOptions::default(),
     };
     assert_eq!(net.node(0).call(now, zero).unwrap_err().code(), Code::InvalidArgument);
     let far = Call {
@@ -203,7 +203,7 @@ fn a_timeout_of_zero_and_a_node_that_is_no_neighbour_are_refused_at_once() {
         action: "echo",
         payload: Payload::default(),
         timeout: None,
-        options: Default::default(),
+        options: CallOptions::default(),
     };
     let error = net.node(0).call(now, far).unwrap_err();
     assert_eq!((error.kind(), error.maybe_executed()), (Some(Kind::Unreachable), false));

@@ -1,5 +1,6 @@
 //! A member of the network that proves who it is and then breaks the rules, frame by frame.
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -11,7 +12,7 @@ use rand_core::SeedableRng;
 use super::{Net, identity};
 use crate::config::NetworkKey;
 use crate::crypto::{AeadId, RustCrypto};
-use crate::engine::{Call, Event, Input, LinkId, OpId, Output, Target};
+use crate::engine::{Call, CallOptions, Event, Input, LinkId, OpId, Output, Target};
 use crate::session::{HandshakeConfig, Initiator, Offer, Session, VersionRange, WireLimits};
 use crate::wire::body::routing::{RouteEntry, RouteOffer, RouteVersion, Routes};
 use crate::wire::body::{Hello, ReplyHead, RequestHead, Stale, encode_error};
@@ -102,7 +103,13 @@ impl Intruder {
         net.node(0)
             .call(
                 now,
-                Call { target, action: "x", payload: "".into(), timeout: None, options: Default::default() },
+                Call {
+                    target,
+                    action: "x",
+                    payload: "".into(),
+                    timeout: None,
+                    options: CallOptions::default(),
+                },
             )
             .unwrap()
     }
@@ -117,7 +124,7 @@ fn put(out: &mut BytesMut, frame_type: FrameType, more: bool, id: u64, body: imp
 
 fn request(out: &mut BytesMut, id: u64, action: &str, total_len: Option<u64>, data: &[u8]) {
     put(out, FrameType::Request, total_len.is_some(), id, |out| {
-        RequestHead { action, time_left_us: 60_000_000, codec: 0, total_len, extras: Default::default() }
+        RequestHead { action, time_left_us: 60_000_000, codec: 0, total_len, extras: Cow::default() }
             .encode(out);
         out.put_slice(data);
     });
@@ -222,7 +229,7 @@ fn half_a_request_is_forgotten_at_its_deadline() {
             time_left_us: 1_000_000,
             codec: 0,
             total_len: Some(1 << 20),
-            extras: Default::default(),
+            extras: Cow::default(),
         }
         .encode(out);
         out.put_slice(&[0; 1_000]);

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Net, address, config};
-use crate::engine::{DownReason, Event, Lifecycle};
+use crate::engine::{CallOptions, DownReason, Event, Lifecycle};
 use crate::{CloseReason, Code, Identity, Kind};
 
 fn ups_and_downs(net: &Net, node: usize) -> (usize, usize) {
@@ -48,7 +48,7 @@ fn c3_a_provider_that_falls_silent_is_found_out_within_the_detection_bound() {
         action: "echo",
         payload: "".into(),
         timeout,
-        options: Default::default(),
+        options: CallOptions::default(),
     };
     let now = net.now;
     let op = net.node(0).call(now, call).unwrap();

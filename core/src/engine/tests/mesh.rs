@@ -5,7 +5,7 @@ use std::format;
 use std::vec::Vec;
 
 use super::{Net, config};
-use crate::engine::{Call, DownReason, Event, NodeStatus, OpId, Payload, Selector, Target};
+use crate::engine::{Call, CallOptions, DownReason, Event, NodeStatus, OpId, Payload, Selector, Target};
 use crate::machine::Cx;
 use crate::{Code, Error, Kind};
 
@@ -39,7 +39,7 @@ impl Net {
         let (now, payload) = (self.now, Payload::from("to any"));
         self.node(from).call(
             now,
-            Call { target: Target::Any, action, payload, timeout: None, options: Default::default() },
+            Call { target: Target::Any, action, payload, timeout: None, options: CallOptions::default() },
         )
     }
 
@@ -150,7 +150,7 @@ fn c4_a_relay_that_dies_in_the_middle_of_a_call_fails_it_long_before_the_deadlin
     net.echo = false;
     let target = Target::Node(net.id(2));
     let (now, timeout) = (net.now, Some(Duration::from_secs(50)));
-    let call = Call { target, action: "echo", payload: "x".into(), timeout, options: Default::default() };
+    let call = Call { target, action: "echo", payload: "x".into(), timeout, options: CallOptions::default() };
     let op = net.node(0).call(now, call).unwrap();
     net.run_until("the handler has it", |net| !net.requests(2).is_empty());
     let died_at = net.now;
@@ -338,7 +338,7 @@ impl Net {
     fn call_selected(&mut self, from: usize, action: &str, selector: Selector) -> Result<OpId, Error> {
         let (now, target, payload) = (self.now, Target::Select(selector), Payload::from("x"));
         self.node(from)
-            .call(now, Call { target, action, payload, timeout: None, options: Default::default() })
+            .call(now, Call { target, action, payload, timeout: None, options: CallOptions::default() })
     }
 }
 

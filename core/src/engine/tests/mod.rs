@@ -8,6 +8,7 @@ mod intruder;
 mod links;
 mod mesh;
 mod relayed;
+mod resilience;
 mod seeking;
 mod resilience;
 mod streams;
@@ -21,7 +22,9 @@ use std::format;
 use bytes::{Bytes, BytesMut};
 
 use crate::crypto::RustCrypto;
-use crate::engine::{Call, DialFailure, Event, Input, LinkId, OpId, Output, Payload, RequestId, Target};
+use crate::engine::{
+    Call, CallOptions, DialFailure, Event, Input, LinkId, OpId, Output, Payload, RequestId, Target,
+};
 use crate::{
     Address, Config, Engine, Error, Identity, Incarnation, Instant, Limits, NoTrace, NodeId, Timing, Trust,
 };
@@ -127,7 +130,7 @@ impl Net {
         let payload = Payload::from(data.into());
         let now = self.now;
         self.node(from)
-            .call(now, Call { target, action, payload, timeout: None, options: Default::default() })
+            .call(now, Call { target, action, payload, timeout: None, options: CallOptions::default() })
     }
 
     fn reply(&mut self, node: usize, request: RequestId, result: Result<Payload, Error>) -> bool {

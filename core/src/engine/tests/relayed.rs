@@ -9,7 +9,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use super::Net;
-use crate::engine::{Event, NodeStatus};
+use crate::engine::{CallOptions, Event, NodeStatus};
 use crate::machine::Trace;
 use crate::membership;
 use crate::session::{Carrier, HandshakeConfig, Initiator, Offer, VersionRange, WireLimits};
@@ -41,7 +41,7 @@ fn a_call_that_is_open_when_a_link_comes_up_gets_its_answer_by_the_tunnel() {
             action: "echo",
             payload: "x".into(),
             timeout,
-            options: Default::default(),
+            options: CallOptions::default(),
         };
         let op = net.node(0).call(now, call).unwrap();
         net.run_until("the handler has it", |net| !net.requests(2).is_empty());
@@ -412,7 +412,7 @@ fn calls_that_wait_for_a_session_are_bounded_in_bytes() {
         action: "nobody/has/it",
         payload: "x".into(),
         timeout: None,
-        options: Default::default(),
+        options: CallOptions::default(),
     };
     assert_eq!(net.node(0).call(now, call).unwrap_err().code(), crate::Code::Backpressure);
     for op in [first, second] {
