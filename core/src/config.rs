@@ -195,6 +195,17 @@ pub struct Limits {
     /// Neighbours that this node wants. While it has fewer, it dials nodes that it has heard of, chosen at random, besides the
     /// configured addresses. 0: it has the links that it was told to have, and those that others dial.
     pub neighbours_sought: usize,
+    /// Subscriptions of this node. At the limit `subscribe` is refused.
+    pub subscriptions_max: usize,
+    /// Events on one topic that may be published at once. Further ones are `ResourceExhausted`.
+    pub events_per_topic_burst: u32,
+    /// Events on one topic that may be published in a second, in the long run; the same policy.
+    pub events_per_topic_per_s: u32,
+    /// Topics on which events are being published. At the limit events on further ones are `ResourceExhausted`.
+    pub topics_max: usize,
+    /// Bytes of events queued towards one peer, and of those that wait for sessions. At the limit further ones are dropped; a single
+    /// event always has room.
+    pub published_bytes_per_link_max: usize,
     /// Addresses that this node dials. At the limit `connect` is refused.
     pub configured_peers_max: usize,
     /// Sessions to nodes that are no neighbours. At the limit a call that needs one more is `Unavailable`.
@@ -272,6 +283,11 @@ impl Default for Limits {
             breaker_failures: 5,
             actions_max: 4_096,
             neighbours_sought: 0,
+            subscriptions_max: 4_096,
+            events_per_topic_burst: 10_000,
+            events_per_topic_per_s: 10_000,
+            topics_max: 16_384,
+            published_bytes_per_link_max: 8 * 1024 * 1024,
             configured_peers_max: 1_024,
             tunnels_max: 4_096,
             tunnel_window_bytes: 256 * 1024,

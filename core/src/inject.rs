@@ -72,6 +72,17 @@ pub const BUGS: &[Bug] = &[
         machine: "delivery",
         what: "now and then a request is sent twice and not recognised",
     },
+    Bug {
+        name: "event-delivered-twice",
+        machine: "topics",
+        what: "now and then a subscription gets an event twice",
+    },
+    Bug {
+        name: "event-to-wrong-topic",
+        machine: "topics",
+        what: "now and then a subscription gets an event that it did not ask for",
+    },
+    Bug { name: "unsubscribe-forgotten", machine: "topics", what: "a subscription that was ended goes on" },
     Bug { name: "goodbye-unsaid", machine: "link", what: "links end without a word" },
     Bug {
         name: "peer-up-twice",

@@ -32,12 +32,14 @@ pub mod machine;
 pub mod marks;
 pub mod membership;
 pub mod predicate;
+mod reassembly;
 mod resilience;
 pub mod routing;
 mod sequence_map;
 pub mod session;
 pub mod time;
 pub mod token;
+pub mod topics;
 pub mod wire;
 
 pub use address::Address;

@@ -140,6 +140,7 @@ pub(crate) enum RandomDomain {
     Discovery = 4,
     Delivery = 5,
     Resilience = 6,
+    Topics = 7,
 }
 
 /// The random stream of one machine: ChaCha8 over the engine's seed, with the machine's own stream number.

@@ -9,7 +9,6 @@ mod deadlines;
 mod dedup;
 mod far;
 mod policy;
-mod reassembly;
 pub mod selector;
 mod serve;
 mod stream;
@@ -39,6 +38,7 @@ use crate::config::Config;
 use crate::identity::{Incarnation, NodeId};
 use crate::link::{LinkId, Message, StreamLane, StreamOrder};
 use crate::machine::{Cx, Machine};
+use crate::reassembly;
 use crate::sequence_map::SequenceMap;
 use crate::time::Instant;
 use crate::wire::frame::{FrameHeader, FrameType, HEADER_LEN};
@@ -533,6 +533,8 @@ impl Delivery {
             | FrameType::DirectoryRequest
             | FrameType::WhoHas
             | FrameType::WhoHasAnswer
+            | FrameType::Publish
+            | FrameType::PublishMore
             | FrameType::Skippable(_) => Err(CloseReason::UnexpectedFrame),
         };
         match result {

@@ -14,8 +14,9 @@ use crate::address::Address;
 use crate::capability::CapabilitySet;
 use crate::identity::{LabelError, NodeLabel};
 use crate::wire::body::directory::{ENTRY_LEN_MAX, EntryKey};
+use crate::wire::body::topics::{GROUPS_MAX, GroupName, read_groups, write_groups};
 use crate::wire::cbor::{Reader, Writer};
-use crate::wire::path::ActionPath;
+use crate::wire::path::{ActionPath, PathPattern};
 use crate::wire::payload::Codec;
 use crate::wire::shape::Shape;
 use crate::wire::{WireError, WireErrorKind};
@@ -42,11 +43,13 @@ pub enum EntryKind {
     Provider = 3,
     /// A name that the node goes by.
     Alias = 4,
+    /// Topics that the node wants events of, named by a pattern.
+    Interest = 5,
 }
 
 impl EntryKind {
     /// Every kind, by number.
-    pub const ALL: [Self; 4] = [Self::Node, Self::Capabilities, Self::Provider, Self::Alias];
+    pub const ALL: [Self; 5] = [Self::Node, Self::Capabilities, Self::Provider, Self::Alias, Self::Interest];
 
     /// The number on the wire.
     pub const fn number(self) -> u16 {
@@ -60,6 +63,7 @@ impl EntryKind {
             2 => Some(Self::Capabilities),
             3 => Some(Self::Provider),
             4 => Some(Self::Alias),
+            5 => Some(Self::Interest),
             _ => None,
         }
     }
@@ -239,6 +243,34 @@ impl fmt::Display for Alias {
     }
 }
 
+/// Topics that a node wants events of.
+///
+/// ```
+/// use lacewing_core::directory::Interest;
+///
+/// let interest = Interest { pattern: "orders/>".parse().unwrap(), alone: true, groups: Vec::new() };
+/// assert!(interest.check().is_ok());
+/// assert!(Interest { alone: false, ..interest }.check().is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interest {
+    /// Which topics: a pattern that does not begin with `$`.
+    pub pattern: PathPattern,
+    /// Whether the node has a subscription without a group.
+    pub alone: bool,
+    /// Groups in which it has subscriptions, ascending, at most [`GROUPS_MAX`].
+    pub groups: Vec<GroupName>,
+}
+
+impl Interest {
+    /// Whether every node would take this entry.
+    pub fn check(&self) -> Result<(), EntryError> {
+        let groups = self.groups.len() <= GROUPS_MAX && self.groups.windows(2).all(|pair| pair[0] < pair[1]);
+        let somebody = self.alone || !self.groups.is_empty();
+        if groups && somebody && !self.pattern.is_internal() { Ok(()) } else { Err(EntryError::Interest) }
+    }
+}
+
 /// An entry that other nodes would refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
@@ -248,6 +280,11 @@ pub enum EntryError {
     /// The version is empty, too long or has control characters.
     #[error("the version of an action has 1 to {VERSION_LEN_MAX} bytes and no control characters")]
     Version,
+    /// An interest of nobody, in too many groups or in topics that begin with `$`.
+    #[error(
+        "an interest in topics that do not begin with $ is that of a subscription, in at most {GROUPS_MAX} groups"
+    )]
+    Interest,
     /// Too many addresses.
     #[error("a node names at most {NODE_ADDRS_MAX} addresses")]
     Addresses,
@@ -264,6 +301,8 @@ pub enum EntryValue {
     Provider(ProviderEntry),
     /// A name; the key has it.
     Alias,
+    /// Who on the node wants events.
+    Interest(Interest),
     /// A kind that this version does not know.
     Unknown,
 }
@@ -304,6 +343,14 @@ impl Entry {
     /// The entry of an alias.
     pub fn alias(alias: &Alias) -> Self {
         Self { key: EntryKind::Alias.key(alias.as_str()), value: EntryValue::Alias }
+    }
+
+    /// The entry of an interest in topics.
+    pub fn interest(interest: Interest) -> Self {
+        Self {
+            key: EntryKind::Interest.key(interest.pattern.as_str()),
+            value: EntryValue::Interest(interest),
+        }
     }
 
     /// The bytes that are hashed and sent. An entry of a kind that is not known has none of its own: it gets an empty value.
@@ -349,6 +396,10 @@ impl Entry {
                 if let Some(codec) = entry.codec {
                     writer.uint(6).uint((codec as u8).into());
                 }
+            }
+            EntryValue::Interest(interest) => {
+                writer.map(2).uint(1).bool(interest.alone).uint(2);
+                write_groups(&interest.groups, &mut writer);
             }
             EntryValue::Alias | EntryValue::Unknown => {
                 writer.map(0);
@@ -411,6 +462,10 @@ fn read_value(key: &EntryKey, value: &[u8]) -> Result<EntryValue, WireError> {
             }
             Ok(EntryValue::Alias)
         }
+        EntryKind::Interest => {
+            let pattern = key.name.parse().map_err(|_| wrong)?;
+            read_interest(pattern, value).map(EntryValue::Interest)
+        }
     }
 }
 
@@ -466,6 +521,26 @@ fn read_provider(path: ActionPath, value: &[u8]) -> Result<ProviderEntry, WireEr
     entry.load = load.ok_or(missing)?;
     entry.state = state.ok_or(missing)?;
     Ok(entry)
+}
+
+fn read_interest(pattern: PathPattern, value: &[u8]) -> Result<Interest, WireError> {
+    let mut reader = Reader::new(value);
+    let mut fields = reader.fields()?;
+    let (mut alone, mut groups) = (None, None);
+    while let Some(key) = fields.next(&mut reader)? {
+        match key {
+            1 => alone = Some(reader.bool()?),
+            2 => groups = Some(read_groups(&mut reader)?),
+            _ => reader.skip()?,
+        }
+    }
+    let missing = reader.error(WireErrorKind::MissingField);
+    let interest = Interest { pattern, alone: alone.ok_or(missing)?, groups: groups.ok_or(missing)? };
+    if interest.check().is_err() {
+        Err(WireError { kind: WireErrorKind::OutOfRange, at: 0 })
+    } else {
+        Ok(interest)
+    }
 }
 
 fn read_schema(reader: &mut Reader<'_>) -> Result<SchemaId, WireError> {

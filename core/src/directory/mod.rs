@@ -10,6 +10,7 @@ mod digest;
 pub mod entry;
 mod flood;
 pub mod index;
+mod interests;
 mod memory;
 mod merkle;
 mod neighbour;
@@ -30,7 +31,8 @@ use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 
 pub use self::entry::{
-    Alias, Entry, EntryError, EntryKind, EntryValue, NodeRecord, ProviderEntry, ProviderState, SchemaId,
+    Alias, Entry, EntryError, EntryKind, EntryValue, Interest, NodeRecord, ProviderEntry, ProviderState,
+    SchemaId,
 };
 use self::flood::Spread;
 use self::memory::Memory;

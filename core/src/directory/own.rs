@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 
 use rand_core::Rng;
 
-use super::entry::{Alias, Entry, EntryError, EntryKind, NODE_ADDRS_MAX, NodeRecord, ProviderEntry};
+use super::entry::{
+    Alias, Entry, EntryError, EntryKind, Interest, NODE_ADDRS_MAX, NodeRecord, ProviderEntry,
+};
 use super::set::{Changes, Stored};
 use super::view::Arrival;
 use super::{Directory, Out};
@@ -15,6 +17,7 @@ use crate::identity::{Incarnation, LabelError};
 use crate::machine::Cx;
 use crate::time::Instant;
 use crate::wire::body::directory::{EntryKey, SignedHead};
+use crate::wire::path::PathPattern;
 
 /// Why this node cannot say that of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,6 +131,17 @@ impl Directory {
     /// Takes an action back. `false` if it was not there.
     pub(crate) fn remove_provider(&mut self, cx: &mut Cx<'_>, path: &str) -> bool {
         self.remove_own(cx, EntryKind::Provider.key(path))
+    }
+
+    /// Wants events of the topics of a pattern, or says something else of whom they are for.
+    pub(crate) fn put_interest(&mut self, cx: &mut Cx<'_>, interest: Interest) -> Result<(), DirectoryError> {
+        interest.check()?;
+        self.put_own(cx, Entry::interest(interest)).map(|_| ())
+    }
+
+    /// Wants no more events of the topics of a pattern. `false` if that was not there.
+    pub(crate) fn remove_interest(&mut self, cx: &mut Cx<'_>, pattern: &PathPattern) -> bool {
+        self.remove_own(cx, EntryKind::Interest.key(pattern.as_str()))
     }
 
     /// Goes by one more name.

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::entry::{EntryKind, EntryValue, ProviderEntry};
+use super::entry::{EntryKind, EntryValue, Interest, ProviderEntry};
 use super::view::Owner;
 use super::{Directory, ProvenProvider};
 use crate::address::Address;
@@ -12,6 +12,7 @@ use crate::identity::{Incarnation, NodeId, NodeLabel, PublicKey};
 use crate::predicate::Predicate;
 use crate::time::Instant;
 use crate::wire::body::directory::Version;
+use crate::wire::path::ActionPath;
 
 /// A node that serves an action.
 ///
@@ -63,6 +64,8 @@ pub struct NodeDescription {
     pub providers: Vec<ProviderEntry>,
     /// Names that it goes by.
     pub aliases: Vec<String>,
+    /// Topics that it wants events of, by their patterns.
+    pub interests: Vec<Interest>,
     /// Whether it counts as alive. Other queries leave out a node that does not.
     pub visible: bool,
     /// Seconds since it announced this.
@@ -82,6 +85,14 @@ impl Directory {
         self.view.with_path(path).filter(|node| self.is_visible(node)).filter_map(provider).collect()
     }
 
+    /// Who else is alive and wants events of a topic, by what each pattern says, in the order of node ids.
+    pub(crate) fn interested(&self, network: &str, topic: &ActionPath) -> Vec<(NodeId, &Interest)> {
+        let mut found = self.view.interests().of(network, topic);
+        found.retain(|(node, _)| *node != self.own && self.is_visible(node));
+        found.sort_by_key(|(node, _)| *node);
+        found
+    }
+
     /// Everything about a node, hidden or not.
     pub(crate) fn describe(&self, now: Instant, node: &NodeId) -> Option<NodeDescription> {
         let owner = self.view.get(node)?;
@@ -97,6 +108,7 @@ impl Directory {
             capabilities: owner.capabilities().cloned().unwrap_or_default(),
             providers: Vec::new(),
             aliases: Vec::new(),
+            interests: Vec::new(),
             visible: self.is_visible(node),
             age_s: owner.age_s(now),
             hops: owner.hops,
@@ -105,6 +117,7 @@ impl Directory {
             match &stored.value {
                 EntryValue::Provider(entry) => description.providers.push(entry.clone()),
                 EntryValue::Alias => description.aliases.push(key.name.clone()),
+                EntryValue::Interest(interest) => description.interests.push(interest.clone()),
                 EntryValue::Node(_) | EntryValue::Capabilities(_) | EntryValue::Unknown => {}
             }
         }

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use super::bucket::{Rate, TokenBucket};
 use super::catalogue::Catalogue;
 use super::digest::DigestTree;
-use super::entry::{Alias, EntryKind, EntryValue, NodeRecord};
+use super::entry::{Alias, EntryKind, EntryValue, Interest, NodeRecord};
+use super::interests::Interests;
 use super::set::{Changes, EntrySet};
 use crate::capability::{CapabilitySet, Filter, ScopeQuery};
 use crate::identity::{NodeId, NodeLabel};
@@ -92,6 +93,7 @@ pub(super) struct View {
     expiries: BTreeSet<(Instant, NodeId)>,
     weight: usize,
     catalogue: Catalogue,
+    interests: Interests,
     digests: DigestTree,
 }
 
@@ -145,6 +147,11 @@ impl View {
 
     pub(super) fn with_label(&self, label: &str) -> impl Iterator<Item = &NodeId> {
         label.parse::<NodeLabel>().ok().and_then(|label| self.labels.get(&label)).into_iter().flatten()
+    }
+
+    /// Who wants events of a topic.
+    pub(super) fn interests(&self) -> &Interests {
+        &self.interests
     }
 
     /// The hash over all versions.
@@ -238,10 +245,17 @@ impl View {
 
     fn find(&mut self, node: NodeId, found: Found) {
         match found {
-            Found::Path(path) => self.paths.entry(path).or_default().insert(node),
-            Found::Alias(alias) => self.aliases.entry(alias).or_default().insert(node),
-            Found::Label(label) => self.labels.entry(label).or_default().insert(node),
-        };
+            Found::Path(path) => {
+                self.paths.entry(path).or_default().insert(node);
+            }
+            Found::Alias(alias) => {
+                self.aliases.entry(alias).or_default().insert(node);
+            }
+            Found::Label(label) => {
+                self.labels.entry(label).or_default().insert(node);
+            }
+            Found::Interest(interest) => self.interests.put(node, interest),
+        }
     }
 
     fn unfind(&mut self, node: NodeId, found: Found) {
@@ -249,6 +263,7 @@ impl View {
             Found::Path(path) => drop_from(&mut self.paths, &path, &node),
             Found::Alias(alias) => drop_from(&mut self.aliases, &alias, &node),
             Found::Label(label) => drop_from(&mut self.labels, &label, &node),
+            Found::Interest(interest) => self.interests.remove(&node, &interest.pattern),
         }
     }
 }
@@ -258,6 +273,7 @@ enum Found {
     Path(ActionPath),
     Alias(Alias),
     Label(NodeLabel),
+    Interest(Interest),
 }
 
 impl Found {
@@ -266,6 +282,7 @@ impl Found {
             EntryValue::Provider(entry) => Some(Self::Path(entry.path.clone())),
             EntryValue::Alias => Some(Self::Alias(key.name.parse().ok()?)),
             EntryValue::Node(record) => Some(Self::Label(record.label.clone())),
+            EntryValue::Interest(interest) => Some(Self::Interest(interest.clone())),
             EntryValue::Capabilities(_) | EntryValue::Unknown => None,
         }
     }

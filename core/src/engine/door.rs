@@ -22,6 +22,10 @@ pub use crate::directory::{DirectoryError, NodeDescription, ProviderEntry, Provi
 pub use crate::link::LinkId;
 pub use crate::membership::{DialFailure, DialId, DownReason, NodeStatus, PeerInfo};
 pub use crate::routing::RouteInfo;
+pub use crate::topics::{
+    GroupName, Overflow, Publication, PublishMode, PublishReport, Publisher, SubscribeOptions,
+    SubscriptionId, SubscriptionStats, TopicEvent, TopicStats,
+};
 
 /// What the driver tells the engine.
 #[derive(Debug)]
@@ -226,6 +230,16 @@ pub enum Event {
         /// Towards whom.
         node: NodeId,
     },
+    /// A subscription of this node has an event. Say [`Engine::event_taken`](crate::Engine::event_taken) once the application has it:
+    /// the next one comes only then.
+    Published {
+        /// Which one.
+        subscription: SubscriptionId,
+        /// The event.
+        event: TopicEvent,
+    },
+    /// After `Backpressure` from `Engine::publish`: a full subscription has taken something.
+    PublishReady,
     /// A peer proved that this identity has been seen with a later incarnation; the node took the one after it.
     /// Whoever keeps incarnations on disk writes it down.
     IncarnationAdopted {

@@ -9,6 +9,7 @@ mod mesh;
 mod policy;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod wiring;
 
 use alloc::boxed::Box;
@@ -34,6 +35,7 @@ use crate::membership::{self, Membership};
 use crate::resilience::{self, Resilience};
 use crate::routing::{self, Routing};
 use crate::time::Instant;
+use crate::topics::{self as topics_machine, Topics};
 use crate::wire::path::ActionPath;
 
 /// The protocol of one node, without any I/O.
@@ -112,6 +114,7 @@ pub struct Engine {
     discovery: Discovery,
     delivery: Delivery,
     resilience: Resilience,
+    topics: Topics,
     /// The one link to each neighbour that routing, directory and discovery use.
     neighbour_links: BTreeMap<NodeId, LinkId>,
     /// Questions that are being asked for calls, by their numbers.
@@ -149,6 +152,11 @@ impl Engine {
             discovery: Discovery::new(config.clone(), node_id, rng(RandomDomain::Discovery)),
             delivery: Delivery::new(config.clone(), own, rng(RandomDomain::Delivery)),
             resilience: Resilience::new(config.clone(), rng(RandomDomain::Resilience)),
+            topics: Topics::new(
+                config.clone(),
+                Publisher { node: node_id, incarnation },
+                rng(RandomDomain::Topics),
+            ),
             neighbour_links: BTreeMap::new(),
             queries: BTreeMap::new(),
             sought: BTreeMap::new(),
@@ -393,6 +401,7 @@ impl Engine {
             self.lifecycle = Lifecycle::Draining;
             self.tell_resilience(resilience::In::Stop);
             self.tell_delivery(delivery::In::Stop);
+            self.tell_topics(topics_machine::In::Stop);
             self.tell_discovery(discovery::In::Stop);
             self.tell_directory(directory::In::Leave);
             self.tell_membership(membership::In::Leave);
@@ -422,6 +431,7 @@ impl Engine {
         self.lifecycle == Lifecycle::Draining
             && self.resilience.is_idle()
             && self.delivery.is_idle()
+            && self.topics.is_idle()
             && self.links.is_drained()
     }
 
@@ -492,6 +502,7 @@ impl Engine {
             |name, value, cap, zero_when_quiet| gauges.push(Gauge { name, value, cap, zero_when_quiet });
         self.delivery.gauges(&mut add);
         self.resilience.gauges(&mut add);
+        self.topics.gauges(&mut add);
         self.links.gauges(&mut add);
         self.membership.gauges(&mut add);
         self.routing.gauges(&mut add);

@@ -242,7 +242,9 @@ impl Connected {
             | FrameType::DirectoryDigest
             | FrameType::DirectoryRequest
             | FrameType::WhoHas
-            | FrameType::WhoHasAnswer => {
+            | FrameType::WhoHasAnswer
+            | FrameType::Publish
+            | FrameType::PublishMore => {
                 out.push_back(Out::Frame { link, header, body });
             }
             FrameType::KeepAlive if body.is_empty() => cx.mark("link.keepalive_heard"),

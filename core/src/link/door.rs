@@ -9,6 +9,7 @@ use crate::address::Address;
 use crate::code::CloseReason;
 use crate::identity::{Incarnation, NodeId, SignedIncarnation};
 use crate::session::ProvenPeer;
+use crate::wire::body::topics::PublishHead;
 use crate::wire::body::{Hello, TunnelKind};
 use crate::wire::frame::{FrameHeader, FrameType};
 
@@ -29,6 +30,8 @@ pub(crate) enum In {
     Withdraw { link: LinkId, op: u64, sequence: Option<u64>, tell_peer: bool },
     /// Our answer is not waited for any more.
     WithdrawReply { link: LinkId, id: u64 },
+    /// Send this event behind the others.
+    Publish { link: LinkId, head: PublishHead, payload: Bytes },
     /// Do this with the queue of a stream.
     Stream { link: LinkId, order: StreamOrder },
     /// The peer may send so many bytes more.
@@ -84,6 +87,8 @@ pub(crate) enum Out {
     Flushed { link: LinkId, bytes: usize },
     /// So many bytes have left the queue of a stream; with the end, everything has.
     StreamLeft { link: LinkId, lane: StreamLane, bytes: usize, ended: bool },
+    /// So many bytes of events have left the queue, as the queue counts them.
+    Published { link: LinkId, bytes: usize },
     /// The queue had no room for a ROUTED frame.
     Dropped { link: LinkId, source: NodeId, destination: NodeId, reason: Drop },
     /// Send this through relays.

@@ -696,6 +696,11 @@ impl Machine for Links {
                     self.out.push_back(Out::Flushed { link, bytes });
                 }
             }
+            In::Publish { link, head, payload } => {
+                if let Some(connected) = self.connected(link) {
+                    connected.outbox.publish(head, payload);
+                }
+            }
             In::Stream { link, order } => {
                 if let Some(connected) = self.connected(link) {
                     connected.outbox.order(order);

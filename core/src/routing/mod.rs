@@ -349,6 +349,8 @@ impl Routing {
             | FrameType::DirectoryRequest
             | FrameType::WhoHas
             | FrameType::WhoHasAnswer
+            | FrameType::Publish
+            | FrameType::PublishMore
             | FrameType::Skippable(_) => debug_assert!(false, "{frame_type:?} is no frame of routing"),
         }
     }

@@ -82,13 +82,17 @@ pub enum FrameType {
     WhoHas,
     /// The answer to a `WHO_HAS`.
     WhoHasAnswer,
+    /// An event on a topic, or its first chunk.
+    Publish,
+    /// A further chunk of such an event.
+    PublishMore,
     /// An unknown type that may be skipped.
     Skippable(u8),
 }
 
 impl FrameType {
     /// Every known type, by number.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::Identity,
         Self::Hello,
         Self::KeepAlive,
@@ -121,6 +125,8 @@ impl FrameType {
         Self::DirectoryRequest,
         Self::WhoHas,
         Self::WhoHasAnswer,
+        Self::Publish,
+        Self::PublishMore,
     ];
 
     /// The number on the wire.
@@ -158,6 +164,8 @@ impl FrameType {
             Self::DirectoryRequest => 0x32,
             Self::WhoHas => 0x38,
             Self::WhoHasAnswer => 0x39,
+            Self::Publish => 0x40,
+            Self::PublishMore => 0x41,
             Self::Skippable(number) => number,
         }
     }
@@ -197,6 +205,8 @@ impl FrameType {
             0x32 => Self::DirectoryRequest,
             0x38 => Self::WhoHas,
             0x39 => Self::WhoHasAnswer,
+            0x40 => Self::Publish,
+            0x41 => Self::PublishMore,
             0x80.. => Self::Skippable(number),
             _ => return None,
         })
@@ -237,6 +247,8 @@ impl FrameType {
             Self::DirectoryRequest => "DIRECTORY_REQUEST",
             Self::WhoHas => "WHO_HAS",
             Self::WhoHasAnswer => "WHO_HAS_ANSWER",
+            Self::Publish => "PUBLISH",
+            Self::PublishMore => "PUBLISH_MORE",
             Self::Skippable(_) => "SKIPPABLE",
         }
     }
@@ -268,12 +280,18 @@ impl FrameType {
         matches!(self, Self::Request | Self::RequestMore | Self::Upload | Self::UploadMore)
     }
 
-    /// Whether the frame may come in a session that relays carry: those of calls, and those that keep the session itself.
+    /// Whether the frame may come in a session that relays carry: those of calls and events, and those that keep the session itself.
     pub const fn may_be_relayed(self) -> bool {
         self.is_delivery()
             || matches!(
                 self,
-                Self::KeepAlive | Self::Credit | Self::Goodbye | Self::Stale | Self::Skippable(_)
+                Self::Publish
+                    | Self::PublishMore
+                    | Self::KeepAlive
+                    | Self::Credit
+                    | Self::Goodbye
+                    | Self::Stale
+                    | Self::Skippable(_)
             )
     }
 
@@ -289,6 +307,8 @@ impl FrameType {
                 | Self::UploadMore
                 | Self::Item
                 | Self::ItemMore
+                | Self::Publish
+                | Self::PublishMore
         )
     }
 }

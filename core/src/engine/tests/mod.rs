@@ -12,6 +12,7 @@ mod resilience;
 mod seeking;
 mod resilience;
 mod streams;
+mod topics;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
@@ -43,6 +44,8 @@ struct Net {
     wire: VecDeque<(End, BytesMut)>,
     /// Nodes that answer `echo` by themselves.
     echo: bool,
+    /// Whether each event is taken as soon as it is handed over.
+    takes: bool,
     /// Ends whose reader takes nothing, so that the writer gets no credit.
     blocked: Vec<End>,
     /// What was transmitted, for eavesdroppers.
@@ -85,6 +88,7 @@ impl Net {
             pipes: BTreeMap::new(),
             wire: VecDeque::new(),
             echo: true,
+            takes: true,
             blocked: Vec::new(),
             overheard: Vec::new(),
             next_link: 0,
@@ -207,6 +211,10 @@ impl Net {
                     && action.as_str() == "echo"
                 {
                     self.reply(node, *request, Ok(payload.clone()));
+                }
+                if let (true, Event::Published { subscription, .. }) = (self.takes, &event) {
+                    let (now, subscription) = (self.now, *subscription);
+                    self.node(node).event_taken(now, subscription);
                 }
                 self.events[node].push(event);
             }

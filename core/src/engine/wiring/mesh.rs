@@ -16,6 +16,7 @@ use crate::machine::Cx;
 use crate::membership;
 use crate::routing::{self, Broken, Class};
 use crate::time::Instant;
+use crate::topics;
 use crate::wire::body::{ProbeAnswer, TUNNEL_HEADER_LEN, TunnelHeader, TunnelKind};
 use crate::wire::frame::FrameType;
 use crate::wire::path::ActionPath;
@@ -191,6 +192,7 @@ impl Engine {
     /// A call to a node that is no neighbour waits for a session.
     pub(super) fn open_tunnel(&mut self, node: NodeId) {
         if let Err(error) = self.check_path(&node) {
+            self.tell_topics(topics::In::NoPath { node });
             return self.tell_delivery(delivery::In::NoPath { node, error });
         }
         self.tell_links(link::In::OpenTunnel { peer: node });

@@ -1,12 +1,13 @@
 //! The only place that connects machines: what one gives becomes what others take.
 //!
 //! Every match is exhaustive and without a wildcard, so that a new output does not compile until somebody has decided
-//! where it goes. Delivery is drained first, then resilience, then membership, then the mesh (routing, directory, discovery), and links last:
+//! where it goes. Delivery and topics are drained first, then resilience, then membership, then the mesh (routing, directory, discovery), and links last:
 //! what a link gives is settled whole before the next thing that it gave, and the calls to a lost node have failed before
 //! the application hears of its end.
 
 mod mesh;
 mod people;
+mod topics;
 
 use super::{Engine, Event, Output};
 use crate::code::CloseReason;
@@ -18,6 +19,7 @@ use crate::machine::{Cx, Machine};
 use crate::membership;
 use crate::resilience;
 use crate::routing;
+use crate::topics as topics_machine;
 use crate::wire::frame::{FrameHeader, FrameType};
 
 /// Hops that one input may cause: far above the end of a node with every table full, far below for ever.
@@ -47,6 +49,7 @@ impl Engine {
     tell!(tell_discovery, discovery);
     tell!(tell_delivery, delivery);
     tell!(tell_resilience, resilience);
+    tell!(tell_topics, topics, topics_machine);
 
     /// Puts what waits on links into records.
     pub(super) fn flush(&mut self) {
@@ -68,6 +71,8 @@ impl Engine {
         for _ in 0..HOPS_MAX {
             if let Some(out) = self.delivery.poll() {
                 self.route_delivery(out);
+            } else if let Some(out) = self.topics.poll() {
+                self.route_topics(out);
             } else if let Some(out) = self.resilience.poll() {
                 self.route_resilience(out);
             } else if let Some(out) = self.membership.poll() {
@@ -134,6 +139,9 @@ impl Engine {
             link::Out::StreamLeft { link, lane, bytes, ended } => {
                 self.tell_delivery(delivery::In::StreamLeft { link, lane, bytes, ended });
             }
+            link::Out::Published { link, bytes } => {
+                self.tell_topics(topics_machine::In::Left { link, bytes })
+            }
             link::Out::Dropped { link, source, destination, reason } => {
                 let reason = match reason {
                     link::Drop::Budget => routing::Broken::Budget,
@@ -161,6 +169,7 @@ impl Engine {
                 }
                 // First the calls, then the news.
                 self.tell_delivery(delivery::In::LinkLost { link, reason });
+                self.tell_topics(topics_machine::In::LinkLost { link });
                 self.tell_membership(membership::In::LinkClosed { link, reason });
                 let node = peer.map(|peer| peer.node_id);
                 self.event(Event::LinkClosed { link, remote_addr, node, reason });
@@ -196,6 +205,9 @@ impl Engine {
             }
             FrameType::WhoHas | FrameType::WhoHasAnswer => {
                 self.tell_discovery(discovery::In::Frame { link, header, body });
+            }
+            FrameType::Publish | FrameType::PublishMore => {
+                self.tell_topics(topics_machine::In::Frame { link, header, body });
             }
             FrameType::Identity
             | FrameType::Hello

@@ -4,11 +4,12 @@ use crate::code::{CloseReason, Error, Kind};
 use crate::delivery;
 use crate::directory;
 use crate::discovery;
-use crate::engine::{Caller, Engine, Event, Output};
+use crate::engine::{Caller, Engine, Event, Output, Publisher};
 use crate::identity::{Incarnation, NodeId};
 use crate::link::{self, LinkId};
 use crate::membership;
 use crate::routing;
+use crate::topics;
 
 /// Neighbours that are asked to pass a probe on.
 const PROBE_PATHS_MAX: usize = 3;
@@ -27,11 +28,14 @@ impl Engine {
                 self.tell_links(link::In::Close { link, reason, stale });
                 // What membership says next may be that the node is down: its calls have failed by then.
                 self.tell_delivery(delivery::In::LinkLost { link, reason });
+                self.tell_topics(topics::In::LinkLost { link });
             }
             membership::Out::Finish { link } => self.tell_links(link::In::Finish { link }),
             membership::Out::Goodbye { link, reason } => self.tell_links(link::In::Goodbye { link, reason }),
             membership::Out::Poke { link } => self.tell_links(link::In::Poke { link }),
             membership::Out::Bind { link, node, incarnation, message_bytes_max } => {
+                let publisher = Publisher { node, incarnation };
+                self.tell_topics(topics::In::Bind { link, peer: publisher, message_bytes_max });
                 let peer = Caller { node, incarnation };
                 self.tell_routing(routing::In::Incarnation { node, incarnation });
                 self.tell_delivery(delivery::In::Bind { link, peer, message_bytes_max });
@@ -41,11 +45,16 @@ impl Engine {
             membership::Out::Prefer { node, link } => {
                 self.neighbour_link(node, Some(link).filter(|link| !link.is_tunnel()));
                 self.tell_delivery(delivery::In::Prefer { node, link });
+                self.tell_topics(topics::In::Prefer { node, link });
             }
             membership::Out::Unprefer { node, link } => {
                 self.tell_delivery(delivery::In::Unprefer { node, link });
+                self.tell_topics(topics::In::Unprefer { node, link });
             }
-            membership::Out::Unlist { node } => self.tell_delivery(delivery::In::Unlist { node }),
+            membership::Out::Unlist { node } => {
+                self.tell_delivery(delivery::In::Unlist { node });
+                self.tell_topics(topics::In::Unlist { node });
+            }
             membership::Out::Retire { link } => self.tell_delivery(delivery::In::Retire { link }),
             membership::Out::PeerUp(info) => self.event(Event::PeerUp(info)),
             membership::Out::PeerSuspect { node } => self.event(Event::PeerSuspect { node }),
@@ -61,7 +70,10 @@ impl Engine {
                 self.node_down(node, incarnation);
                 self.event(Event::NodeDown { node, incarnation, reason });
             }
-            membership::Out::Forget { node } => self.tell_directory(directory::In::Forget { node }),
+            membership::Out::Forget { node } => {
+                self.tell_directory(directory::In::Forget { node });
+                self.tell_topics(topics::In::Forget { node });
+            }
             membership::Out::SeekNeighbour { node } => self.tell_addresses(node),
             membership::Out::GiveUpPath { node } => self.give_up_path(node),
             membership::Out::Probe { node, .. } if self.is_too_far(&node) => {
@@ -99,6 +111,7 @@ impl Engine {
     fn reincarnate(&mut self, incarnation: crate::identity::Incarnation) {
         self.tell_links(link::In::Reincarnate { incarnation });
         self.tell_delivery(delivery::In::Reincarnated { incarnation });
+        self.tell_topics(topics::In::Reincarnated { incarnation });
         self.tell_routing(routing::In::Reincarnated { incarnation });
         self.tell_directory(directory::In::Reincarnated { incarnation });
         self.event(Event::IncarnationAdopted { incarnation });
@@ -162,6 +175,7 @@ impl Engine {
     ) {
         for link in self.links.tunnels_to(node, older_than) {
             self.tell_delivery(delivery::In::LinkLost { link, reason });
+            self.tell_topics(topics::In::LinkLost { link });
         }
         self.tell_links(link::In::CloseTunnels { peer: node, reason, older_than });
         self.settle_delivery();
@@ -171,6 +185,7 @@ impl Engine {
         let text = alloc::format!("no path leads to node {}", node.short());
         let error = Error::of_kind(Kind::Unreachable, text);
         self.tell_delivery(delivery::In::NoPath { node, error });
+        self.tell_topics(topics::In::NoPath { node });
         self.settle_delivery();
     }
 
@@ -184,6 +199,7 @@ impl Engine {
         *self.closed.entry(reason).or_insert(0) += 1;
         if proved {
             self.tell_delivery(delivery::In::LinkLost { link, reason });
+            self.tell_topics(topics::In::LinkLost { link });
             self.tell_membership(membership::In::TunnelClosed { link });
         }
         // Another one may be on its way, or a link have come up in the meantime. One that was proved and yet refused is of no
@@ -192,6 +208,7 @@ impl Engine {
             let text = alloc::format!("no session to node {}: {}", peer.short(), reason.text());
             let error = Error::of_kind(Kind::Unreachable, text);
             self.tell_delivery(delivery::In::NoPath { node: peer, error });
+            self.tell_topics(topics::In::NoPath { node: peer });
         }
     }
 }

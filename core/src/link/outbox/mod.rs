@@ -1,9 +1,10 @@
 //! What waits to be sent on one link, and in which order it leaves.
 //!
-//! Control frames go first. Messages wait in five lanes (answers, requests, bulk, streams, and what is relayed for others) that take
-//! turns by deficit round robin (Shreedhar and Varghese, 1995), so that the chunks of a large message never hold up small
+//! Control frames go first. Messages wait in six lanes (answers, requests, bulk, what is relayed for others, streams and events) that
+//! take turns by deficit round robin (Shreedhar and Varghese, 1995), so that the chunks of a large message never hold up small
 //! ones, nor starve behind them.
 
+mod published;
 mod relayed;
 mod streams;
 
@@ -14,6 +15,7 @@ use alloc::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use self::published::Published;
 pub(crate) use self::relayed::Drop;
 use self::relayed::{Flow, Relayed};
 use self::streams::Streams;
@@ -24,6 +26,7 @@ use crate::config::Limits;
 use crate::machine::Cx;
 use crate::sequence_map::SequenceMap;
 use crate::time::Instant;
+use crate::wire::body::topics::PublishHead;
 use crate::wire::body::{self, Credit, Goodbye, ReplyHead, RequestExtras, RequestHead};
 use crate::wire::frame::{CHUNK_LEN_MAX, FrameHeader, FrameType, HEADER_LEN};
 use crate::wire::path::ActionPath;
@@ -46,8 +49,10 @@ const ANNOUNCED_LEN_MAX: usize = 24 * 1024;
 const RELAYED: usize = 3;
 /// Place of the streams among the lanes.
 const STREAMS: usize = 4;
-/// Lanes, with the relayed flows and the streams.
-const TURNS: usize = 5;
+/// Place of the events among the lanes.
+const PUBLISHED: usize = 5;
+/// Lanes, with the relayed flows, the streams and the events.
+const TURNS: usize = 6;
 
 /// A message of a call.
 #[derive(Debug)]
@@ -174,6 +179,7 @@ pub(super) struct Outbox {
     lanes: [VecDeque<Sending>; 3],
     relayed: Relayed,
     streams: Streams,
+    published: Published,
     /// Frames of other machines: routes, directory, questions.
     announced: VecDeque<(FrameType, Bytes)>,
     announced_bytes: usize,
@@ -204,6 +210,7 @@ impl Outbox {
                 limits.relayed_link_bytes_max,
             ),
             streams: Streams::default(),
+            published: Published::default(),
             announced: VecDeque::new(),
             announced_bytes: 0,
             announced_bytes_max: limits.announced_link_bytes_max,
@@ -242,6 +249,11 @@ impl Outbox {
             StreamOrder::Window { lane, bytes } => self.streams.add_window(lane, bytes),
             StreamOrder::Grant { frame_type, id, bytes } => self.streams.grant(frame_type, id, bytes),
         }
+    }
+
+    /// Queues an event behind the others.
+    pub(super) fn publish(&mut self, head: PublishHead, payload: Bytes) {
+        self.published.push(head, payload);
     }
 
     /// Queues of streams.
@@ -320,6 +332,7 @@ impl Outbox {
             && self.relayed.is_empty()
             && self.announced.is_empty()
             && self.streams.is_empty()
+            && self.published.is_empty()
     }
 
     /// Whether something could be sent now.
@@ -328,6 +341,7 @@ impl Outbox {
             || self.grant > 0
             || !self.announced.is_empty()
             || !self.relayed.is_empty()
+            || !self.published.is_empty()
             || self.streams.has_work(self.window)
             || self.lanes[Lane::Answers as usize].front().is_some()
             || self.lanes[Lane::Requests as usize].front().is_some_and(|sending| self.fits_window(sending))
@@ -429,10 +443,27 @@ impl Outbox {
         if self.deficits[STREAMS] == 0 {
             self.deficits[STREAMS] = QUANTUM;
         }
-        let alone = self.relayed.is_empty() && self.lanes.iter().all(VecDeque::is_empty);
+        let alone =
+            self.relayed.is_empty() && self.published.is_empty() && self.lanes.iter().all(VecDeque::is_empty);
         let (turn, written) = self.streams.take_turn(to, &mut self.window, alone);
         self.deficits[STREAMS] = self.deficits[STREAMS].saturating_sub(written);
         if matches!(turn, Turn::Wrote) && self.deficits[STREAMS] == 0 {
+            self.turn = PUBLISHED;
+        }
+        turn
+    }
+
+    /// Lets the events send one frame.
+    fn take_published_turn(&mut self, to: &mut Filling<'_>) -> Turn {
+        if self.deficits[PUBLISHED] == 0 {
+            self.deficits[PUBLISHED] = QUANTUM;
+        }
+        let alone = self.relayed.is_empty()
+            && !self.streams.has_work(self.window)
+            && self.lanes.iter().all(VecDeque::is_empty);
+        let (turn, written) = self.published.take_turn(to, alone);
+        self.deficits[PUBLISHED] = self.deficits[PUBLISHED].saturating_sub(written);
+        if matches!(turn, Turn::Wrote) && self.deficits[PUBLISHED] == 0 {
             self.turn = 0;
         }
         turn
@@ -446,7 +477,11 @@ impl Outbox {
         if self.turn == STREAMS {
             return self.take_stream_turn(to);
         }
+        if self.turn == PUBLISHED {
+            return self.take_published_turn(to);
+        }
         let alone = self.relayed.is_empty()
+            && self.published.is_empty()
             && !self.streams.has_work(self.window)
             && self.lanes.iter().enumerate().all(|(other, lane)| other == self.turn || lane.is_empty());
         if !self.rotate_to_sendable() {
@@ -606,7 +641,11 @@ fn chunk_frame(
 ) {
     let start = record.len();
     frame(record, frame_type, id, |out| {
-        if matches!(frame_type, FrameType::Request | FrameType::Reply | FrameType::Upload | FrameType::Item) {
+        let has_head = matches!(
+            frame_type,
+            FrameType::Request | FrameType::Reply | FrameType::Upload | FrameType::Item | FrameType::Publish
+        );
+        if has_head {
             head(out);
         }
         out.put_slice(chunk);

@@ -5,6 +5,7 @@
 pub mod directory;
 pub mod discovery;
 pub mod routing;
+pub mod topics;
 mod tunnel;
 
 use alloc::borrow::{Cow, ToOwned};

@@ -80,20 +80,7 @@ impl<V> PatternSet<V> {
 
     /// Adds a pattern, or gives it another value; gives the value before.
     pub fn insert(&mut self, pattern: PathPattern, value: V) -> Option<V> {
-        let mut branch = &mut self.root;
-        let mut tail = false;
-        for segment in pattern.segments() {
-            branch = match segment {
-                Segment::Literal(text) => branch.literals.entry(text.to_owned()).or_default(),
-                Segment::Template(_) => branch.template.get_or_insert_default(),
-                Segment::Any => branch.any.get_or_insert_default(),
-                Segment::Tail => {
-                    tail = true;
-                    break;
-                }
-            };
-        }
-        let list = if tail { &mut branch.tails } else { &mut branch.ends };
+        let list = self.root.list(&pattern);
         match list.binary_search_by(|(known, _)| known.cmp(&pattern)) {
             Ok(index) => Some(core::mem::replace(&mut list[index].1, value)),
             Err(index) => {
@@ -109,6 +96,20 @@ impl<V> PatternSet<V> {
         let removed = self.root.remove(&mut pattern.segments(), pattern);
         self.len -= usize::from(removed.is_some());
         removed
+    }
+
+    /// The value of a pattern, spelled exactly so; put there with `make` where there is none.
+    pub fn get_or_insert_with(&mut self, pattern: &PathPattern, make: impl FnOnce() -> V) -> &mut V {
+        let list = self.root.list(pattern);
+        let index = match list.binary_search_by(|(known, _)| known.cmp(pattern)) {
+            Ok(index) => index,
+            Err(index) => {
+                list.insert(index, (pattern.clone(), make()));
+                self.len += 1;
+                index
+            }
+        };
+        &mut list[index].1
     }
 
     /// The value of a pattern, spelled exactly so.
@@ -142,6 +143,30 @@ impl<V> PatternSet<V> {
         Some(PatternMatch { pattern, value, bindings })
     }
 
+    /// Gives every pattern for nodes of `network` that matches `path`, with its value, in no order that means anything.
+    ///
+    /// Costs as much as [`best`](Self::best) at worst, and no more than the patterns that begin like the path.
+    ///
+    /// ```
+    /// use lacewing_core::wire::path::PatternSet;
+    ///
+    /// let mut set = PatternSet::default();
+    /// for (pattern, value) in [("a/>", 1), ("a/*", 2), ("a/b", 4), ("b/>", 8)] {
+    ///     set.insert(pattern.parse().unwrap(), value);
+    /// }
+    /// let mut sum = 0;
+    /// set.for_each("test", &"a/b".parse().unwrap(), &mut |_, value| sum += value);
+    /// assert_eq!(sum, 7);
+    /// ```
+    pub fn for_each<'a>(
+        &'a self,
+        network: &str,
+        path: &ActionPath,
+        found: &mut impl FnMut(&'a PathPattern, &'a V),
+    ) {
+        self.root.for_each(network, Some(path.as_str()), found);
+    }
+
     /// Patterns and values. The order is fixed, and not that of specificity.
     pub fn iter(&self) -> impl Iterator<Item = (&PathPattern, &V)> {
         let mut branches: Vec<&Branch<V>> = Vec::from([&self.root]);
@@ -158,6 +183,20 @@ impl<V> PatternSet<V> {
 }
 
 impl<V> Branch<V> {
+    /// The list in which a pattern belongs.
+    fn list(&mut self, pattern: &PathPattern) -> &mut Vec<(PathPattern, V)> {
+        let mut branch = self;
+        for segment in pattern.segments() {
+            branch = match segment {
+                Segment::Literal(text) => branch.literals.entry(text.to_owned()).or_default(),
+                Segment::Template(_) => branch.template.get_or_insert_default(),
+                Segment::Any => branch.any.get_or_insert_default(),
+                Segment::Tail => return &mut branch.tails,
+            };
+        }
+        &mut branch.ends
+    }
+
     /// The first fitting pattern of this branch, kinds of segments tried in the order of their rank. As deep as a path has
     /// segments, which are at most 64.
     fn best(&self, network: &str, path: Option<&str>) -> Option<(&PathPattern, &V)> {
@@ -169,6 +208,28 @@ impl<V> Branch<V> {
         let mut branches =
             [self.literals.get(here), self.template.as_deref(), self.any.as_deref()].into_iter().flatten();
         branches.find_map(|branch| branch.best(network, after)).or_else(|| first_for(network, &self.tails))
+    }
+
+    /// All fitting patterns of this branch. As deep as a path has segments.
+    fn for_each<'a>(
+        &'a self,
+        network: &str,
+        path: Option<&str>,
+        found: &mut impl FnMut(&'a PathPattern, &'a V),
+    ) {
+        let list = if path.is_some() { &self.tails } else { &self.ends };
+        for (pattern, value) in list.iter().filter(|(pattern, _)| pattern.is_for(network)) {
+            found(pattern, value);
+        }
+        let Some(path) = path else { return };
+        let (here, after) = match path.split_once('/') {
+            Some((here, after)) => (here, Some(after)),
+            None => (path, None),
+        };
+        let branches = [self.literals.get(here), self.template.as_deref(), self.any.as_deref()];
+        for branch in branches.into_iter().flatten() {
+            branch.for_each(network, after, found);
+        }
     }
 
     /// Takes a pattern out, and the branches that nothing is left in.

@@ -7,7 +7,7 @@ use crate::wire::payload::{Codec, Payload};
 
 /// A message of which some chunks are still to come. The buffer grows as chunks arrive, whatever the sender claimed.
 #[derive(Debug)]
-pub(super) struct Reassembly {
+pub(crate) struct Reassembly {
     codec: Codec,
     total_len: usize,
     buffer: BytesMut,
@@ -15,7 +15,7 @@ pub(super) struct Reassembly {
 
 /// Where a message stands after a chunk.
 #[derive(Debug)]
-pub(super) enum Progress {
+pub(crate) enum Progress {
     /// More is to come.
     Unfinished,
     /// That was the last chunk.
@@ -23,17 +23,17 @@ pub(super) enum Progress {
 }
 
 impl Reassembly {
-    pub(super) fn new(codec: Codec, total_len: usize) -> Self {
+    pub(crate) fn new(codec: Codec, total_len: usize) -> Self {
         Self { codec, total_len, buffer: BytesMut::new() }
     }
 
     /// Bytes that have arrived.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.buffer.len()
     }
 
     /// Adds a chunk. Fewer or more bytes than were announced break the protocol, and so does an empty chunk.
-    pub(super) fn add(&mut self, chunk: &[u8], more: bool) -> Result<Progress, CloseReason> {
+    pub(crate) fn add(&mut self, chunk: &[u8], more: bool) -> Result<Progress, CloseReason> {
         let left =
             self.total_len.checked_sub(self.buffer.len() + chunk.len()).ok_or(CloseReason::MalformedFrame)?;
         match (more, left) {
