@@ -43,6 +43,7 @@ mod payload;
 mod policy;
 mod request;
 mod stream;
+mod topics;
 mod trace_context;
 pub mod transport;
 #[cfg(feature = "typed")]
@@ -61,6 +62,7 @@ pub use payload::IntoPayload;
 pub use policy::{AcknowledgedCast, Acknowledgement, Answers, Cast, Gather};
 pub use request::Request;
 pub use stream::{Duplex, ItemSender, ItemStream, Upload, UploadSender, Uploads};
+pub use topics::{PublishBuilder, Subscription};
 pub use trace_context::{TraceContext, TraceContextError};
 pub use transport::{MemoryNetwork, TcpTransport, Transport};
 
@@ -74,14 +76,15 @@ pub use lacewing_core::delivery::selector;
 /// Questions about what a node can do.
 pub use lacewing_core::predicate;
 
-pub use lacewing_core::capability::{CapabilitySet, SubnetId};
+pub use lacewing_core::capability::{CapabilitySet, SubnetId, Visibility};
 pub use lacewing_core::config::{NetworkKey, NetworkName, RouteMetric};
 pub use lacewing_core::delivery::selector::Selector;
 pub use lacewing_core::directory::SchemaId;
 pub use lacewing_core::engine::{
-    Caller, Codec, DialFailure, DownReason, Gauge, HeaderError, Headers, Lifecycle, LinkId, NodeDescription,
-    NodeInfo, NodeStatus, Payload, PeerInfo, Priority, ProviderEntry, ProviderState, Query, Retry, RouteInfo,
-    ServeError, Shape,
+    Caller, Codec, DialFailure, DownReason, Gauge, GroupName, HeaderError, Headers, Lifecycle, LinkId,
+    NodeDescription, NodeInfo, NodeStatus, Overflow, Payload, PeerInfo, Priority, ProviderEntry,
+    ProviderState, PublishMode, PublishReport, Publisher, Query, Retry, RouteInfo, ServeError, Shape,
+    SubscribeOptions, SubscriptionStats, TopicEvent, TopicStats,
 };
 pub use lacewing_core::identity::PublicKey;
 pub use lacewing_core::predicate::Predicate;

@@ -16,6 +16,7 @@ use lacewing_core::session::{
 use lacewing_core::token::{self, IssuerHead, Token};
 use lacewing_core::wire::body::directory::{self, SignedHead};
 use lacewing_core::wire::body::discovery::{PROOF_LEN_MAX, PROOFS_LEN_MAX, PROOFS_MAX, QUESTION_HOPS_MAX};
+use lacewing_core::wire::body::topics::{GROUPS_MAX, GroupName};
 use lacewing_core::wire::body::{HELLO_ADDRS_MAX, KEEPALIVE_MS};
 use lacewing_core::wire::cbor::DEPTH_MAX;
 use lacewing_core::wire::frame::{
@@ -141,6 +142,7 @@ fn sizes(page: &mut String) {
     row(page, "nesting of CBOR that is skipped", format!("at most {DEPTH_MAX} levels"));
     let dedup = private("delivery/dedup.rs", "SPAN");
     row(page, "sequence numbers that the window against running twice spans", grouped(dedup as u64));
+    row(page, "groups of one event, and of one pattern of a node", format!("at most {GROUPS_MAX}"));
     directory_sizes(page);
     token_sizes(page);
 }
@@ -202,6 +204,7 @@ fn texts(page: &mut String) {
         format!("at most {}", grouped(predicate::CHILDREN_MAX as u64)),
     );
     row(page, "JSON of a predicate's trace", format!("at most {}", bytes(predicate::TRACE_JSON_LEN_MAX)));
+    row(page, "name of a group", format!("1 to {}", bytes(GroupName::LEN_MAX)));
     row(page, "message of an error", format!("at most {}", bytes(Error::MESSAGE_LEN_MAX)));
     row(page, "detail of an error", format!("at most {}", bytes(Error::DETAIL_LEN_MAX)));
 }
@@ -275,6 +278,11 @@ fn limits(page: &mut String) {
         breaker_failures,
         actions_max,
         neighbours_sought,
+        subscriptions_max,
+        events_per_topic_burst,
+        events_per_topic_per_s,
+        topics_max,
+        published_bytes_per_link_max,
         configured_peers_max,
         tunnels_max,
         tunnel_window_bytes,
@@ -321,6 +329,11 @@ fn limits(page: &mut String) {
         ("breaker_failures", breaker_failures as usize),
         ("actions_max", actions_max),
         ("neighbours_sought", neighbours_sought),
+        ("subscriptions_max", subscriptions_max),
+        ("events_per_topic_burst", events_per_topic_burst as usize),
+        ("events_per_topic_per_s", events_per_topic_per_s as usize),
+        ("topics_max", topics_max),
+        ("published_bytes_per_link_max", published_bytes_per_link_max),
         ("configured_peers_max", configured_peers_max),
         ("tunnels_max", tunnels_max),
         ("tunnel_window_bytes", tunnel_window_bytes),

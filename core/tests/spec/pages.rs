@@ -23,6 +23,7 @@ use lacewing_core::wire::WireError;
 use lacewing_core::wire::body::directory::{DirectoryDelta, DirectoryDigest, DirectoryRequest};
 use lacewing_core::wire::body::discovery::{WhoHas, WhoHasAnswer};
 use lacewing_core::wire::body::routing::{PathBroken, Ping, RouteRequest, RoutedHead, Routes};
+use lacewing_core::wire::body::topics::PublishHead;
 use lacewing_core::wire::body::{
     Credit, Goodbye, Hello, ReplyHead, RequestHead, Stale, TunnelAck, TunnelHeader, decode_error,
     encode_error,
@@ -266,6 +267,7 @@ fn reencode(header: FrameHeader, body: &[u8]) -> Result<Vec<u8>, WireError> {
         | FrameType::ReplyMore
         | FrameType::UploadMore
         | FrameType::ItemMore
+        | FrameType::PublishMore
         | FrameType::Skippable(_) => {
             again.extend_from_slice(body);
         }
@@ -282,6 +284,11 @@ fn reencode(header: FrameHeader, body: &[u8]) -> Result<Vec<u8>, WireError> {
         FrameType::DirectoryRequest => DirectoryRequest::decode(body)?.encode(&mut again),
         FrameType::WhoHas => WhoHas::decode(body)?.encode(&mut again),
         FrameType::WhoHasAnswer => WhoHasAnswer::decode(body)?.encode(&mut again),
+        FrameType::Publish => {
+            let (head, taken) = PublishHead::decode(body)?;
+            head.encode(&mut again);
+            again.extend_from_slice(&body[taken..]);
+        }
     }
     Ok(again)
 }

@@ -17,6 +17,7 @@ mod stream;
 mod subscriber;
 mod tasks;
 mod timer;
+mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 use lacewing_core::engine::{
     Call, DialId, Input, LinkId, Misuse, OpId, Output, Payload, ProviderEntry, RequestId, ServeError, Shape,
-    StreamId,
+    StreamId, SubscriptionId,
 };
 use lacewing_core::{Address, Config, Engine, Error, Instant, Kind, NodeId};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -49,6 +50,7 @@ pub(crate) use handler::{Handler, HandlerFuture};
 use inject::injected;
 pub(crate) use stream::StreamHandle;
 pub(crate) use subscriber::Subscriber;
+pub(crate) use topics::Inbox;
 
 /// Bytes that the engine may hand over for one link before some of them are written.
 const LINK_CREDIT_BYTES: usize = 256 * 1024;
@@ -65,6 +67,8 @@ pub(crate) struct Driver {
     inline_handlers: bool,
     transport: Arc<dyn Transport>,
     timer: Notify,
+    /// Told when a publication that was refused for lack of room may be tried again.
+    publish_ready: Notify,
     /// Listeners, dials and the timer: ended from outside.
     services: Tasks,
     /// Links: end by themselves once the engine has closed them.
@@ -99,6 +103,7 @@ struct Core {
     requests: BTreeMap<RequestId, oneshot::Sender<Infallible>>,
     handlers: BTreeMap<String, Handler>,
     subscribers: Vec<Arc<Subscriber>>,
+    inboxes: BTreeMap<SubscriptionId, Arc<Inbox>>,
     /// When the timer task wakes up next.
     timer_at: Instant,
     counters: Counters,
@@ -117,6 +122,7 @@ struct Counters {
 enum Effect {
     Wake(Waker),
     WakeTimer,
+    PublishReady,
     Resolve(oneshot::Sender<CallResult>, CallResult),
     Start(HandlerTask),
     /// Dropped outside the lock, because that wakes the handler.
@@ -172,6 +178,7 @@ impl Driver {
                 requests: BTreeMap::new(),
                 handlers: BTreeMap::new(),
                 subscribers: Vec::new(),
+                inboxes: BTreeMap::new(),
                 timer_at: Instant::ZERO,
                 counters: Counters::default(),
                 closed: false,
@@ -181,6 +188,7 @@ impl Driver {
             runtime,
             transport,
             timer: Notify::new(),
+            publish_ready: Notify::new(),
             services: Tasks::default(),
             links: Tasks::default(),
             lingering: AtomicUsize::new(0),
@@ -277,6 +285,7 @@ impl Driver {
         match effect {
             Effect::Wake(waker) => waker.wake(),
             Effect::WakeTimer => self.timer.notify_one(),
+            Effect::PublishReady => self.publish_ready.notify_waiters(),
             // Nobody listens any more where the call's future was dropped.
             Effect::Resolve(waiter, result) => drop(waiter.send(result)),
             Effect::Start(task) => match cx.filter(|_| self.inline_handlers) {
@@ -503,7 +512,7 @@ impl Driver {
 
     /// Ends everything at once: calls fail, handlers are dropped, streams are closed without a word.
     pub(crate) fn close(&self) {
-        let (calls, streams, leftovers, subscribers) = {
+        let (calls, streams, leftovers, subscribers, inboxes) = {
             let mut core = self.lock();
             core.closed = true;
             let calls = std::mem::take(&mut core.calls);
@@ -512,7 +521,8 @@ impl Driver {
             let handlers = std::mem::take(&mut core.handlers);
             core.links.clear();
             core.woken_last = None;
-            (calls, streams, (requests, handlers), std::mem::take(&mut core.subscribers))
+            let inboxes = std::mem::take(&mut core.inboxes);
+            (calls, streams, (requests, handlers), std::mem::take(&mut core.subscribers), inboxes)
         };
         self.services.abort_all();
         self.links.abort_all();
@@ -526,6 +536,11 @@ impl Driver {
         for subscriber in subscribers {
             subscriber.close();
         }
+        for inbox in inboxes.into_values() {
+            inbox.close();
+        }
+        // Whoever waits for room learns that the node is closed.
+        self.publish_ready.notify_waiters();
     }
 
     fn count_accept_failure(&self) {

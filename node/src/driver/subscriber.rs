@@ -110,6 +110,13 @@ impl Core {
             EngineEvent::Item { stream, item } => return self.item_arrived(stream, item, effects),
             EngineEvent::UploadsEnded { request } => return self.uploads_ended(request, effects),
             EngineEvent::StreamWritable { stream } => return self.stream_writable(stream, effects),
+            EngineEvent::Published { subscription, event } => {
+                return self.hand_over(subscription, event, effects);
+            }
+            EngineEvent::PublishReady => {
+                effects.push(Effect::PublishReady);
+                return;
+            }
             EngineEvent::PeerUp(peer) => Event::PeerUp(peer),
             EngineEvent::PeerSuspect { node } => Event::PeerSuspect { node },
             EngineEvent::PeerRecovered { node } => Event::PeerRecovered { node },

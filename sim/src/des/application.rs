@@ -129,7 +129,9 @@ impl World<'_, '_, '_> {
             | Happening::Gathered { .. }
             | Happening::Item { .. }
             | Happening::UploadsEnded { .. }
-            | Happening::StreamWritable { .. } => {
+            | Happening::StreamWritable { .. }
+            | Happening::Published { .. }
+            | Happening::PublishReady => {
                 return;
             }
         };
@@ -162,6 +164,8 @@ impl World<'_, '_, '_> {
             Happening::UploadsEnded { request } => (21, request.0, 0),
             Happening::Gathered { op, answers } => (23, op.0, answers.len() as u64),
             Happening::StreamWritable { stream } => (22, stream_number(*stream), 0),
+            Happening::Published { subscription, event } => (23, subscription.0, event.sequence),
+            Happening::PublishReady => (24, 0, 0),
         };
         self.chain.add(&[self.now.as_nanos(), node as u64, Tag::Event as u64, kind, number, extent], b"");
         if self.options.trace.is_none() {

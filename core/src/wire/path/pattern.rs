@@ -163,6 +163,20 @@ impl PathPattern {
         left.is_none()
     }
 
+    /// Whether a subscription to this pattern gets the events of a topic in this network: it matches, and does not stand for a topic
+    /// that begins with `$` by a wildcard.
+    ///
+    /// ```
+    /// use lacewing_core::wire::path::PathPattern;
+    ///
+    /// let everything: PathPattern = ">".parse().unwrap();
+    /// assert!(everything.reaches("prod", &"orders/eu".parse().unwrap()));
+    /// assert!(!everything.reaches("prod", &"$node/load".parse().unwrap()));
+    /// ```
+    pub fn reaches(&self, network: &str, topic: &ActionPath) -> bool {
+        self.is_for(network) && self.admits(topic) && (self.is_internal() || !topic.is_internal())
+    }
+
     /// Whether this pattern matches whatever `other` matches, in every network that `other` is for.
     ///
     /// A yes is a promise. A no is not: no path has more than 64 segments, and that is not considered.
