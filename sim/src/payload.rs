@@ -25,6 +25,8 @@ pub const ACTION: &str = "sim/work";
 const NAMED: &str = "sim/op/";
 const NOBODY: &str = "sim/nobody/";
 const POOL: &str = "sim/pool/";
+/// What all topics of plans begin with.
+pub const TOPIC: &str = "sim/topic";
 
 /// What payloads from 24 bytes on hold once in each KiB, so that they are recognised where nobody but their two ends should be
 /// able to read them.
@@ -55,7 +57,8 @@ pub fn pool_action(pool: u32) -> String {
 
 /// Whether something shows, to whoever sees it, what the run's calls carry or which actions they name.
 pub fn shows_content(bytes: &[u8]) -> bool {
-    let content = [ACTION.as_bytes(), NAMED.as_bytes(), NOBODY.as_bytes(), POOL.as_bytes(), &MARKER];
+    let content =
+        [ACTION.as_bytes(), NAMED.as_bytes(), NOBODY.as_bytes(), POOL.as_bytes(), TOPIC.as_bytes(), &MARKER];
     let begins = |at: usize| content.iter().any(|content| bytes[at..].starts_with(content));
     bytes.iter().enumerate().any(|(at, byte)| matches!(*byte, b's' | MARKER_START) && begins(at))
 }

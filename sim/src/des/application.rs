@@ -117,6 +117,9 @@ impl World<'_, '_, '_> {
             }
             Happening::Request { .. } => return self.request(node, happening),
             Happening::RequestCancelled { request } => return self.withdrawn(node, *request),
+            Happening::Published { subscription, event } => {
+                return self.event_arrives(node, *subscription, event);
+            }
             Happening::Stopped => {
                 if let Some(process) = &mut self.hosts[node].process {
                     process.stopped = true;
@@ -130,7 +133,6 @@ impl World<'_, '_, '_> {
             | Happening::Item { .. }
             | Happening::UploadsEnded { .. }
             | Happening::StreamWritable { .. }
-            | Happening::Published { .. }
             | Happening::PublishReady => {
                 return;
             }

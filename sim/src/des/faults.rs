@@ -23,6 +23,9 @@ impl<'r> World<'r, '_, '_> {
             Item::Serve(item) => Some(item.node),
             Item::Unserve(item) => Some(item.node),
             Item::Capabilities(item) => Some(item.node),
+            Item::Subscribe(item) => Some(item.node),
+            Item::Unsubscribe(item) => Some(item.node),
+            Item::Publish(item) => Some(item.node),
             Item::Crash(crash) if crash.mode == CrashMode::Clean => Some(crash.node),
             Item::Crash(_)
             | Item::Partition(_)
@@ -63,6 +66,18 @@ impl<'r> World<'r, '_, '_> {
             }
             Item::Capabilities(item) => {
                 self.set_capabilities(item);
+                true
+            }
+            Item::Subscribe(item) => {
+                self.subscribe(item);
+                true
+            }
+            Item::Unsubscribe(item) => {
+                self.unsubscribe(item);
+                true
+            }
+            Item::Publish(item) => {
+                self.publish(item);
                 true
             }
             Item::Partition(partition) => self.partition(index, partition),
@@ -121,6 +136,9 @@ impl<'r> World<'r, '_, '_> {
             | Item::Serve(_)
             | Item::Unserve(_)
             | Item::Capabilities(_)
+            | Item::Subscribe(_)
+            | Item::Unsubscribe(_)
+            | Item::Publish(_)
             | Item::Reset(_)
             | Item::HalfOpen(_)
             | Item::Crash(_) => {}

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use lacewing_core::config::{NetworkKey, Trust};
 use lacewing_core::crypto::RustCrypto;
-use lacewing_core::engine::{DialId, OpId, RequestId};
+use lacewing_core::engine::{DialId, OpId, RequestId, SubscriptionId};
 use lacewing_core::{Address, Config, Engine, Identity, Incarnation, Instant, Limits, Timing};
 
 use super::mesh::Offers;
 use super::queue::Event;
 use super::stream::StreamEnd;
 use crate::random::derive_key;
-use crate::run::{Clock, Run};
+use crate::run::{Clock, Run, SubscribeItem};
 
 /// The port on which every node listens.
 pub(super) const PORT: u16 = 7_400;
@@ -42,6 +42,8 @@ pub(super) struct Host {
     /// Start again as soon as the shutdown is over.
     pub(super) restart_due: bool,
     pub(super) offers: Offers,
+    /// Subscriptions of the run that the application wants, whether or not its process runs.
+    pub(super) subscribed: BTreeMap<u64, SubscribeItem>,
 }
 
 /// A process.
@@ -52,6 +54,8 @@ pub(super) struct Process {
     pub(super) stopped: bool,
     pub(super) calls: BTreeMap<OpId, PendingCall>,
     pub(super) requests: BTreeMap<RequestId, Request>,
+    /// Subscriptions of the run that this process has.
+    pub(super) subscriptions: BTreeMap<SubscriptionId, u64>,
     pub(super) dials: BTreeSet<DialId>,
     /// Ends that the engine does not want to read now.
     pub(super) choked: BTreeSet<StreamEnd>,
@@ -123,6 +127,7 @@ impl Host {
             slow: Vec::new(),
             restart_due: false,
             offers: Offers::default(),
+            subscribed: BTreeMap::new(),
         }
     }
 

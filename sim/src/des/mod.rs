@@ -9,6 +9,7 @@ mod mesh;
 mod network;
 mod queue;
 mod stream;
+mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +26,7 @@ use crate::history::{History, Reading, What};
 use crate::payload;
 use crate::quantity::Micros;
 use crate::random::{Random, derive_key};
-use crate::run::{CallSpec, Run};
+use crate::run::{CallSpec, PublishItem, Run};
 use crate::survey::Survey;
 use crate::trace::{Hook, Marks};
 
@@ -61,6 +62,8 @@ struct World<'r, 'o, 's> {
     run: &'r Run,
     options: &'o mut Options<'s>,
     calls: BTreeMap<u64, CallSpec<'r>>,
+    /// The events of the run, by their numbers.
+    events: BTreeMap<u64, &'r PublishItem>,
     now: Instant,
     queue: Queue,
     hosts: Vec<Host>,
@@ -128,6 +131,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             run,
             options,
             calls: run.calls().into_iter().map(|call| (call.id, call)).collect(),
+            events: run.events(),
             now: Instant::ZERO,
             queue: Queue::default(),
             hosts,
@@ -223,6 +227,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             Event::Look => self.look_at_tables(),
             Event::Timer { node, life } => self.timer(node, life),
             Event::HandlerDone { node, life, request } => self.handler_done(node, life, request),
+            Event::EventDone { node, life, subscription } => self.event_done(node, life, subscription),
             Event::StopDue { node, life } => self.stop_due(node, life),
             Event::Syn(dialling) => self.syn(dialling),
             Event::SynAck(dialling) => self.syn_ack(dialling),
@@ -241,6 +246,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             Event::Item(index) => self.item_node(*index),
             Event::Timer { node, .. }
             | Event::HandlerDone { node, .. }
+            | Event::EventDone { node, .. }
             | Event::StopDue { node, .. }
             | Event::DialFailed { node, .. } => Some(*node),
             Event::Credit { end, .. } | Event::Refused(end) | Event::Read(end) => Some(self.side(*end).node),
@@ -301,6 +307,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             });
         }
         self.offer_again(node);
+        self.subscribe_again(node);
         for [from, to] in &self.run.header.dials {
             if *from == node {
                 let addr = std::net::SocketAddr::new(host::ip(*to), host::PORT).into();
@@ -503,6 +510,7 @@ impl Process {
             stopped: false,
             calls: BTreeMap::new(),
             requests: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
             dials: BTreeSet::new(),
             choked: BTreeSet::new(),
             steps: 0,

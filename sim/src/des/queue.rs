@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use lacewing_core::Instant;
-use lacewing_core::engine::{DialFailure, DialId, RequestId};
+use lacewing_core::engine::{DialFailure, DialId, RequestId, SubscriptionId};
 
 use super::stream::StreamEnd;
 
@@ -25,6 +25,8 @@ pub(super) enum Event {
     Timer { node: usize, life: u32 },
     /// A handler has worked long enough.
     HandlerDone { node: usize, life: u32, request: RequestId },
+    /// An application has worked long enough on an event.
+    EventDone { node: usize, life: u32, subscription: SubscriptionId },
     /// A shutdown should be over.
     StopDue { node: usize, life: u32 },
     /// The first packet of a dial arrives.

@@ -121,6 +121,41 @@ pub enum What {
         /// Whether it takes calls; `None` where it is not served any more.
         state: Option<crate::run::PoolState>,
     },
+    /// The node's application has a subscription from now on.
+    Subscribed {
+        /// Which one of the run.
+        sub: u64,
+    },
+    /// It has ended it.
+    Unsubscribed {
+        /// Which one of the run.
+        sub: u64,
+    },
+    /// An event is published.
+    EventPublished {
+        /// Which one of the run.
+        event: u64,
+        /// How many copies were to be made.
+        attempted: u64,
+        /// How many of them were dropped at once.
+        dropped: u64,
+    },
+    /// An event is refused, and nobody gets it.
+    EventRefused {
+        /// Which one of the run.
+        event: u64,
+        /// The code's number.
+        number: u16,
+    },
+    /// A subscription gets an event.
+    EventArrives {
+        /// Which subscription of the run; `None` for one that the application does not have.
+        sub: Option<u64>,
+        /// Which event; `None` for one that no node of the run could have published.
+        event: Option<u64>,
+        /// Whether topic, payload and publisher are, byte for byte, those of this event.
+        matches: bool,
+    },
     /// The node stands still.
     Paused,
     /// The node goes on.
@@ -250,6 +285,11 @@ impl History {
                 | What::Gone { .. }
                 | What::StopOverdue
                 | What::Serves { .. }
+                | What::Subscribed { .. }
+                | What::Unsubscribed { .. }
+                | What::EventPublished { .. }
+                | What::EventRefused { .. }
+                | What::EventArrives { .. }
                 | What::Paused
                 | What::Resumed
                 | What::PeerUp { .. }

@@ -200,9 +200,14 @@ fn lasts(item: &Item) -> Duration {
         Item::Pause(item) => item.lasts,
         Item::Misbehave(item) => item.lasts,
         Item::Reset(_) | Item::HalfOpen(_) => Micros::ZERO,
-        Item::Call(_) | Item::Cancel(_) | Item::Serve(_) | Item::Unserve(_) | Item::Capabilities(_) => {
-            Micros::ZERO
-        }
+        Item::Call(_)
+        | Item::Cancel(_)
+        | Item::Serve(_)
+        | Item::Unserve(_)
+        | Item::Capabilities(_)
+        | Item::Subscribe(_)
+        | Item::Unsubscribe(_)
+        | Item::Publish(_) => Micros::ZERO,
     };
     lasts.as_duration()
 }

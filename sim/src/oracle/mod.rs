@@ -7,8 +7,12 @@ mod cancel_reaches_handler;
 mod case;
 mod dead_nodes_are_down;
 mod entries_are_their_owners;
+mod events_are_asked_for;
+mod events_at_most_once;
+mod events_in_order;
 mod exactly_one_outcome;
 mod fresh_calls_succeed;
+mod fresh_events_arrive;
 mod goodbye_is_heard;
 mod handler_at_most_once;
 mod hops_are_distances;
@@ -96,8 +100,12 @@ pub const ALL: &[Oracle] = &[
     cancel_reaches_handler::ORACLE,
     dead_nodes_are_down::ORACLE,
     entries_are_their_owners::ORACLE,
+    events_are_asked_for::ORACLE,
+    events_at_most_once::ORACLE,
+    events_in_order::ORACLE,
     exactly_one_outcome::ORACLE,
     fresh_calls_succeed::ORACLE,
+    fresh_events_arrive::ORACLE,
     goodbye_is_heard::ORACLE,
     handler_at_most_once::ORACLE,
     hops_are_distances::ORACLE,

@@ -1,6 +1,6 @@
 //! Plan and seed give a run.
 
-use super::{Plan, WorkPlan, faults, offers, work};
+use super::{Plan, WorkPlan, faults, offers, topics, work};
 use crate::bounds;
 use crate::quantity::Micros;
 use crate::random::Random;
@@ -37,6 +37,7 @@ impl Plan {
                 WorkPlan::Calls(plan) => work::expand(plan, pools, &run.header, &mut ids, random, items),
                 WorkPlan::Providers(plan) => offers::providers(plan, pools, &run.header, random, items),
                 WorkPlan::Capabilities(plan) => offers::capabilities(plan, &run.header, random, items),
+                WorkPlan::Topics(plan) => topics::expand(plan, &run.header, &mut ids, random, items),
             }
         }
         let mut swarm = Random::new(seed, "plan.swarm");

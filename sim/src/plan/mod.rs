@@ -8,6 +8,7 @@ mod faults;
 mod offers;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod topology;
 mod work;
 
@@ -236,6 +237,38 @@ pub enum WorkPlan {
     Providers(ProviderPlan),
     /// Nodes say what they can do, and something else later.
     Capabilities(CapabilityPlan),
+    /// Nodes subscribe to topics and publish events.
+    Topics(TopicPlan),
+}
+
+/// See [`WorkPlan::Topics`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopicPlan {
+    /// How many subscriptions a node has from the start.
+    pub subscriptions: Range<u64>,
+    /// Pause between two changes of subscriptions.
+    pub every: Range<Micros>,
+    /// Places of a subscription's queue.
+    pub queue: Range<u64>,
+    /// How long an application works on an event.
+    pub work: Range<Micros>,
+    /// Events a second, of all nodes together.
+    pub rate: Range<u64>,
+    /// How many come at once.
+    #[serde(default = "one")]
+    pub burst: Range<u64>,
+    /// Sizes of events.
+    pub size: Vec<WeightedSize>,
+    /// How likely a subscription is in a group.
+    #[serde(default = "never")]
+    pub grouped: Ratio,
+    /// How likely an event is for one of each group.
+    #[serde(default = "never")]
+    pub one_per_group: Ratio,
+    /// How likely an event stays at its node.
+    #[serde(default = "never")]
+    pub local: Ratio,
 }
 
 /// See [`WorkPlan::Providers`].
@@ -373,6 +406,7 @@ pub const BUNDLED: &[(&str, &str)] = &[
     ("overload", include_str!("../../scenarios/overload.toml")),
     ("quiet", include_str!("../../scenarios/quiet.toml")),
     ("smoke", include_str!("../../scenarios/smoke.toml")),
+    ("topics", include_str!("../../scenarios/topics.toml")),
     ("tight", include_str!("../../scenarios/tight.toml")),
 ];
 
@@ -461,6 +495,7 @@ impl Plan {
             WorkPlan::Calls(calls) => self.check_calls(calls),
             WorkPlan::Providers(ProviderPlan { every, .. })
             | WorkPlan::Capabilities(CapabilityPlan { every, .. })
+            | WorkPlan::Topics(TopicPlan { every, .. })
                 if every.high == Micros::ZERO =>
             {
                 Err(("every", "a change that comes every 0s never lets time pass".to_owned()))
@@ -468,7 +503,12 @@ impl Plan {
             WorkPlan::Providers(plan) if plan.pools.low < 1 || plan.pools.high > 100 => {
                 Err(("pools", "a plan has 1 to 100 pools".to_owned()))
             }
-            WorkPlan::Providers(_) | WorkPlan::Capabilities(_) => Ok(()),
+            WorkPlan::Topics(plan)
+                if plan.size.iter().all(|size| size.weight == 0) || plan.burst.low == 0 =>
+            {
+                Err(("size", "a size must have a weight above 0, and burst be above 0".to_owned()))
+            }
+            WorkPlan::Providers(_) | WorkPlan::Capabilities(_) | WorkPlan::Topics(_) => Ok(()),
         })
     }
 
@@ -491,7 +531,7 @@ impl Plan {
     fn pools(&self) -> Option<Range<u64>> {
         self.work.iter().find_map(|work| match work {
             WorkPlan::Providers(plan) => Some(plan.pools),
-            WorkPlan::Calls(_) | WorkPlan::Capabilities(_) => None,
+            WorkPlan::Calls(_) | WorkPlan::Capabilities(_) | WorkPlan::Topics(_) => None,
         })
     }
 }

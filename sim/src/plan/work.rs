@@ -18,7 +18,7 @@ const HEDGE_MAX: Micros = Micros::from_millis(200);
 pub(super) struct Ids(u64);
 
 impl Ids {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 += 1;
         self.0
     }

@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use lacewing_core::engine::GroupName;
+use lacewing_core::wire::path::{ActionPath, PathPattern};
+
 use super::{ActionKind, Direction, Handler, Header, Item, Policy, Run, Selection};
 use crate::payload::KEYED_MIN;
 use crate::quantity::Micros;
@@ -183,6 +186,30 @@ fn check_item(header: &Header, item: &Item, ids: &mut BTreeSet<u64>) -> Result<(
                 Err(error) => Err(format!("the tag {tag:?}: {error}")),
             })
         }
+        Item::Subscribe(item) => {
+            check_node(nodes, item.node)?;
+            check_new(ids, item.id)?;
+            let pattern: Result<PathPattern, _> = item.pattern.parse();
+            pattern.map_err(|error| format!("the pattern {:?}: {error}", item.pattern))?;
+            if let Some(group) = &item.group {
+                let group: Result<GroupName, _> = group.parse();
+                group.map_err(|error| error.to_string())?;
+            }
+            if item.queue == 0 { Err("a queue has at least one place".to_owned()) } else { Ok(()) }
+        }
+        Item::Unsubscribe(item) => check_node(nodes, item.node),
+        Item::Publish(item) => {
+            check_node(nodes, item.node)?;
+            check_new(ids, item.id)?;
+            ActionPath::check(&item.topic).map_err(|error| format!("the topic {:?}: {error}", item.topic))?;
+            if (KEYED_MIN..=SIZE_MAX).contains(&item.size) {
+                return Ok(());
+            }
+            Err(format!(
+                "size {}: an event has {KEYED_MIN} bytes at least, which name it, and {SIZE_MAX} at most",
+                item.size
+            ))
+        }
         Item::Partition(partition) => {
             let all = partition.from.iter().chain(&partition.to);
             all.copied().try_for_each(|node| check_node(nodes, node))?;
@@ -201,6 +228,10 @@ fn check_item(header: &Header, item: &Item, ids: &mut BTreeSet<u64>) -> Result<(
         Item::Pause(item) => check_node(nodes, item.node),
         Item::Misbehave(item) => check_node(nodes, item.node),
     }
+}
+
+fn check_new(ids: &mut BTreeSet<u64>, id: u64) -> Result<(), String> {
+    if ids.insert(id) { Ok(()) } else { Err(format!("something else has the id {id}")) }
 }
 
 fn check_pool(pool: u32) -> Result<(), String> {

@@ -10,12 +10,15 @@ mod overrides;
 mod policy;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 use serde::{Deserialize, Serialize};
 
 pub use format::{FORMAT_VERSION, RunError, WIRE_VERSION};
 pub use graph::Graph;
 pub use offers::{CapabilitiesItem, PoolState, Selection, ServeItem, UnserveItem};
+pub use topics::{EventMode, OverflowRule, PublishItem, SubscribeItem, UnsubscribeItem};
+
 pub use overrides::{LimitOverrides, TimingOverrides};
 pub use policy::{ActionLimit, Policy};
 
@@ -154,6 +157,12 @@ pub enum Item {
     Unserve(UnserveItem),
     /// A node says what it can do.
     Capabilities(CapabilitiesItem),
+    /// A node subscribes to topics.
+    Subscribe(SubscribeItem),
+    /// A node ends a subscription.
+    Unsubscribe(UnsubscribeItem),
+    /// A node publishes an event.
+    Publish(PublishItem),
     /// Nodes cannot reach others.
     Partition(PartitionItem),
     /// The streams between two nodes break, and both sides are told.
@@ -465,6 +474,9 @@ impl Item {
             Self::Serve(item) => item.t,
             Self::Unserve(item) => item.t,
             Self::Capabilities(item) => item.t,
+            Self::Subscribe(item) => item.t,
+            Self::Unsubscribe(item) => item.t,
+            Self::Publish(item) => item.t,
             Self::Partition(item) => item.t,
             Self::Reset(item) | Self::HalfOpen(item) => item.t,
             Self::Stall(item) => item.t,
@@ -478,9 +490,14 @@ impl Item {
     /// The kind of fault that it is, if it is one.
     pub fn fault(&self) -> Option<&'static str> {
         match self {
-            Self::Call(_) | Self::Cancel(_) | Self::Serve(_) | Self::Unserve(_) | Self::Capabilities(_) => {
-                None
-            }
+            Self::Call(_)
+            | Self::Cancel(_)
+            | Self::Serve(_)
+            | Self::Unserve(_)
+            | Self::Capabilities(_)
+            | Self::Subscribe(_)
+            | Self::Unsubscribe(_)
+            | Self::Publish(_) => None,
             Self::Partition(_) => Some("partition"),
             Self::Reset(_) => Some("reset"),
             Self::HalfOpen(_) => Some("half-open"),
@@ -497,9 +514,14 @@ impl Item {
         let either = |node: usize| node == one || node == other;
         let pair_is = |pair: &[usize; 2]| either(pair[0]) && either(pair[1]);
         match self {
-            Self::Call(_) | Self::Cancel(_) | Self::Serve(_) | Self::Unserve(_) | Self::Capabilities(_) => {
-                false
-            }
+            Self::Call(_)
+            | Self::Cancel(_)
+            | Self::Serve(_)
+            | Self::Unserve(_)
+            | Self::Capabilities(_)
+            | Self::Subscribe(_)
+            | Self::Unsubscribe(_)
+            | Self::Publish(_) => false,
             Self::Partition(item) => {
                 let cuts = |from: usize, to: usize| item.from.contains(&from) && item.to.contains(&to);
                 cuts(one, other) || cuts(other, one)
@@ -582,6 +604,24 @@ impl Run {
             }
         }
         calls
+    }
+
+    /// Every event that is published, by its number.
+    pub fn events(&self) -> std::collections::BTreeMap<u64, &PublishItem> {
+        let event = |item| match item {
+            &Item::Publish(ref event) => Some((event.id, event)),
+            _ => None,
+        };
+        self.items.iter().filter_map(event).collect()
+    }
+
+    /// Every subscription, by its number.
+    pub fn subscriptions(&self) -> std::collections::BTreeMap<u64, &SubscribeItem> {
+        let subscription = |item| match item {
+            &Item::Subscribe(ref subscription) => Some((subscription.id, subscription)),
+            _ => None,
+        };
+        self.items.iter().filter_map(subscription).collect()
     }
 
     /// Whether two nodes are told to keep a link.

@@ -53,6 +53,9 @@ impl World<'_, '_> {
             Item::Serve(item) => self.serve(item),
             Item::Unserve(item) => self.unserve(item),
             Item::Capabilities(item) => self.set_capabilities(item),
+            Item::Subscribe(item) => self.subscribe(item),
+            Item::Unsubscribe(item) => self.unsubscribe(item),
+            Item::Publish(item) => self.publish(item),
             Item::Misbehave(item) => {
                 self.misbehave(item.node, item.how, true);
                 self.ends(index, item.t.plus(item.lasts))
@@ -100,6 +103,9 @@ impl World<'_, '_> {
             | Item::Serve(_)
             | Item::Unserve(_)
             | Item::Capabilities(_)
+            | Item::Subscribe(_)
+            | Item::Unsubscribe(_)
+            | Item::Publish(_)
             | Item::Pause(_) => {}
         }
     }

@@ -9,6 +9,7 @@ use lacewing_core::{Incarnation, Limits, Timing};
 use tokio::sync::mpsc;
 
 use super::scene::{Board, Command, Phase, Scene, Tag};
+use super::topics::{self, Takers};
 use super::wire::{TICK, TurmoilTransport, name};
 use super::{application, mesh};
 use crate::history::What;
@@ -40,6 +41,8 @@ impl Board {
 pub(super) async fn live(scene: Arc<Scene>, host: usize) -> turmoil::Result {
     let Some(mut commands) = scene.board(host).inbox.take() else { return Ok(()) };
     let node = start(&scene, host).await?;
+    let mut takers = Takers::default();
+    takers.again(&scene, host, &node);
     let watch = tokio::spawn(watch(Arc::clone(&scene), host, node.events()));
     while let Some(command) = commands.recv().await {
         match command {
@@ -47,10 +50,14 @@ pub(super) async fn live(scene: Arc<Scene>, host: usize) -> turmoil::Result {
             Command::Offer(pool) => mesh::offer_pool(&scene, host, &node, pool),
             Command::Withdraw(pool) => mesh::unserve_pool(&scene, host, &node, pool),
             Command::Introduce => mesh::offer_capabilities(&scene, host, &node),
+            Command::Subscribe(sub) => takers.subscribe(&scene, host, &node, sub),
+            Command::Unsubscribe(sub) => takers.unsubscribe(&scene, host, sub),
+            Command::Publish(event) => topics::spawn_publish(&scene, host, &node, event),
             Command::Stop => break,
         }
     }
     stop(&scene, host, &node, commands).await;
+    drop(takers);
     drop(node);
     // All tasks are over but those that pass on what was known last.
     watch.await?;
@@ -116,7 +123,15 @@ async fn stop(scene: &Arc<Scene>, host: usize, node: &Node, mut commands: mpsc::
             command = commands.recv() => match command {
                 Some(Command::Call(op)) => application::spawn_call(scene, host, node, op),
                 // A node that has taken back what it said says no more.
-                Some(Command::Offer(_) | Command::Withdraw(_) | Command::Introduce | Command::Stop) => {}
+                Some(
+                    Command::Offer(_)
+                    | Command::Withdraw(_)
+                    | Command::Introduce
+                    | Command::Subscribe(_)
+                    | Command::Unsubscribe(_)
+                    | Command::Publish(_)
+                    | Command::Stop,
+                ) => {}
                 // The board has the other end until the life is over.
                 None => tokio::time::sleep(Duration::from_secs(3_600)).await,
             },

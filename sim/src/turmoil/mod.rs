@@ -18,6 +18,7 @@ mod host;
 pub(crate) mod leaks;
 mod mesh;
 mod scene;
+mod topics;
 mod wire;
 
 use std::cell::RefCell;

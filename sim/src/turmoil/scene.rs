@@ -18,7 +18,7 @@ use crate::engine::Tally;
 use crate::history::{History, What};
 use crate::quantity::Micros;
 use crate::random::derive_key;
-use crate::run::{ActionKind, CallSpec, Clock, Handler, Policy, Run, Selection};
+use crate::run::{ActionKind, CallSpec, Clock, Handler, Policy, PublishItem, Run, Selection, SubscribeItem};
 use crate::survey::Survey;
 use crate::trace::{Ear, Marks};
 
@@ -26,6 +26,7 @@ use crate::trace::{Ear, Marks};
 pub(super) struct Scene {
     pub(super) run: Run,
     calls: BTreeMap<u64, OwnedCall>,
+    events: BTreeMap<u64, PublishItem>,
     pub(super) identities: Vec<Identity>,
     nodes: BTreeMap<NodeId, usize>,
     pub(super) inject: Option<String>,
@@ -84,6 +85,8 @@ pub(super) struct Board {
     /// Start again as soon as the shutdown is over.
     pub(super) restart_due: bool,
     pub(super) offers: Offers,
+    /// Subscriptions of the run that the application wants, whether or not its process runs.
+    pub(super) subscribed: BTreeMap<u64, SubscribeItem>,
 }
 
 /// How far a process is.
@@ -104,6 +107,12 @@ pub(super) enum Command {
     Withdraw(u32),
     /// Say what the node can do, as the board says.
     Introduce,
+    /// Subscribe as the board says.
+    Subscribe(u64),
+    /// End this subscription.
+    Unsubscribe(u64),
+    /// Publish this event.
+    Publish(u64),
     Stop,
 }
 
@@ -141,6 +150,7 @@ impl Scene {
         let survey = Survey::new(nodes.clone());
         Arc::new(Self {
             run: run.clone(),
+            events: run.events().into_iter().map(|(id, item)| (id, item.clone())).collect(),
             calls: run.calls().iter().map(|call| (call.id, OwnedCall::new(call))).collect(),
             identities,
             nodes,
@@ -164,6 +174,10 @@ impl Scene {
 
     pub(super) fn call(&self, op: u64) -> Option<CallSpec<'_>> {
         self.calls.get(&op).map(|call| call.spec(op))
+    }
+
+    pub(super) fn event(&self, id: u64) -> Option<&PublishItem> {
+        self.events.get(&id)
     }
 
     /// The number of a node; `None` for an identity that no node of the run has.
@@ -275,6 +289,7 @@ impl Board {
             slow: Vec::new(),
             restart_due: false,
             offers: Offers::default(),
+            subscribed: BTreeMap::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Every oracle is shown a history in which its promise is kept, and one in which it is broken.
 
 mod mesh;
+mod topics;
 
 use lacewing_core::{Code, Instant};
 
