@@ -284,3 +284,29 @@ fn nobody_to_ask_is_a_failure_and_too_little_time_is_said() {
         assert!(stderr(&output).contains("something may be missing"), "{}", stderr(&output));
     }
 }
+
+#[test]
+fn events_are_published_and_subscribed_to_from_the_command_line() {
+    let mesh = Mesh::start();
+    let key = mesh.folder.text("network.key");
+    let visit = ["--peer", &mesh.addr, "--network-key-file", &key, "--timeout", "50s"];
+    let mut subscriber = Running::start(&[&["sub", "orders/*/placed", "--count", "2"], &visit[..]].concat());
+    subscriber.line("subscribed to orders/*/placed");
+    // Publishers come and go, and know only what has been announced when they look: some may come too early.
+    let publish = |topic: &str| mesh.json(&["pub", topic, r#"{"order": 7}"#])["delivered"].as_u64().unwrap();
+    let mut delivered = 0;
+    for _ in 0..100 {
+        assert_eq!(publish("orders/eu/cancelled"), 0);
+        delivered += publish("orders/eu/placed");
+        if delivered == 2 {
+            break;
+        }
+    }
+    for _ in 0..2 {
+        assert_eq!(subscriber.line("orders"), r#"orders/eu/placed {"order": 7}"#);
+    }
+    assert_eq!(subscriber.exit_code(), Some(0));
+    let refused = mesh.ask(&["pub", "orders/*", "{}"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("action path"), "{}", stderr(&refused));
+}

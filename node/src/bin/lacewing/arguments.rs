@@ -26,6 +26,10 @@ pub(crate) enum Command {
     Up(UpArguments),
     /// Call an action and print the answer.
     Call(CallArguments),
+    /// Publish an event on a topic, for whoever has subscribed to it.
+    Pub(PubArguments),
+    /// Print the events of all topics that a pattern matches, until it is interrupted.
+    Sub(SubArguments),
     /// Join for a moment and show the neighbours.
     Peers(PeersArguments),
     /// Join for a moment and show all nodes of the mesh.
@@ -149,6 +153,40 @@ pub(crate) struct CallArguments {
     /// Call only a node for which this holds, for example `hardware.gpu and hardware.memory_gb >= 64`.
     #[arg(long = "where", value_name = "EXPR")]
     pub(crate) wanted: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PubArguments {
+    /// What it is about, for example `orders/eu/placed`.
+    pub(crate) topic: String,
+    /// The payload, as JSON.
+    #[arg(value_name = "JSON")]
+    pub(crate) argument: String,
+    #[command(flatten)]
+    pub(crate) visit: VisitArguments,
+    /// For the subscriptions of this node alone: its id or the start of it, an alias or a label.
+    #[arg(long, value_name = "NODE")]
+    pub(crate) to: Option<String>,
+    /// For one subscription of this group.
+    #[arg(long, value_name = "GROUP", conflicts_with = "to")]
+    pub(crate) group: Option<String>,
+    /// For one subscription of each group, and all without a group.
+    #[arg(long, conflicts_with_all = ["to", "group"])]
+    pub(crate) one_per_group: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubArguments {
+    /// Which topics: `*` is any one segment, `>` at the end all that follow.
+    pub(crate) pattern: String,
+    #[command(flatten)]
+    pub(crate) visit: VisitArguments,
+    /// Share the events that are for one of each group with the others in this one.
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    /// End after so many events; they must come within the time-out.
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -19,6 +19,7 @@ mod portrait;
 mod route;
 mod screen;
 mod settings;
+mod topics;
 mod up;
 mod visit;
 
@@ -66,6 +67,8 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Find(arguments) => interrupt::or(nodes::find(arguments)).await,
             Command::Describe(arguments) => interrupt::or(describe::run(arguments)).await,
             Command::Route(arguments) => interrupt::or(route::run(arguments)).await,
+            Command::Pub(arguments) => interrupt::or(topics::publish(arguments)).await,
+            Command::Sub(arguments) => interrupt::or(topics::subscribe(arguments)).await,
             Command::Demo => interrupt::or(demo::run()).await,
         }
     });

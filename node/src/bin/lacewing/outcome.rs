@@ -38,7 +38,8 @@ pub(crate) fn codec_name(codec: Codec) -> &'static str {
     }
 }
 
-fn answer_json(payload: &Payload) -> Value {
+/// A payload as JSON, and how to read it.
+pub(crate) fn answer_json(payload: &Payload) -> Value {
     let codec = codec_name(payload.codec);
     let parsed = matches!(payload.codec, Codec::Json)
         .then(|| serde_json::from_slice::<Value>(&payload.data).ok())
