@@ -408,13 +408,7 @@ impl Delivery {
             2 * limits.link_window_bytes as usize + limits.reassembly_bytes_per_link_max,
             true,
         );
-        gauge("delivery.streams_per_link", most(|link| link.streams), 2 * limits.streams_per_link_max, true);
-        gauge(
-            "delivery.stream_bytes_per_link",
-            most(|link| link.stream_bytes),
-            limits.stream_bytes_per_link_max,
-            true,
-        );
+        self.stream_gauges(&mut gauge);
         self.admission_gauges(&mut gauge);
         gauge("delivery.origins", self.origins.len(), limits.remembered_peers_max, false);
         gauge("delivery.actions", self.actions.len(), limits.actions_max, false);

@@ -147,7 +147,7 @@ pub(crate) struct Topics {
     patterns: PatternSet<Subscribers>,
     last_subscription: u64,
     /// Topics that were published on lately, so that a repeated one neither parses nor allocates.
-    topics: BTreeMap<ActionPath, Arc<ActionPath>>,
+    known: BTreeMap<ActionPath, Arc<ActionPath>>,
     paces: Paces,
     links: BTreeMap<LinkId, LinkState>,
     /// The link or tunnel that new events to a node take.
@@ -192,7 +192,7 @@ impl Topics {
             subscriptions: BTreeMap::new(),
             patterns: PatternSet::default(),
             last_subscription: 0,
-            topics: BTreeMap::new(),
+            known: BTreeMap::new(),
             links: BTreeMap::new(),
             ways: BTreeMap::new(),
             waiting: BTreeMap::new(),

@@ -51,8 +51,8 @@ impl Paces {
     pub(super) fn admit(&mut self, topic: &Arc<ActionPath>, now: Instant) -> Result<(), TooFast> {
         if let Some(free_at) = self.free_at.get_mut(topic) {
             let debt = *free_at - now;
-            if debt > self.debt_max {
-                return Err(TooFast::Topic(debt - self.debt_max));
+            if let Some(wait) = debt.checked_sub(self.debt_max).filter(|wait| !wait.is_zero()) {
+                return Err(TooFast::Topic(wait));
             }
             *free_at = (*free_at).max(now) + self.cost;
             return Ok(());

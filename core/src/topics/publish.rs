@@ -121,16 +121,16 @@ struct Audience {
 impl Topics {
     /// The parsed form of a topic.
     pub(crate) fn topic(&mut self, text: &str) -> Result<Arc<ActionPath>, Error> {
-        if let Some(topic) = self.topics.get(text) {
+        if let Some(topic) = self.known.get(text) {
             return Ok(topic.clone());
         }
         let topic: ActionPath =
             text.parse().map_err(|error| Error::new(Code::InvalidArgument, alloc::format!("{error}")))?;
-        if self.topics.len() >= TOPICS_KEPT {
-            self.topics.clear();
+        if self.known.len() >= TOPICS_KEPT {
+            self.known.clear();
         }
         let shared = Arc::new(topic.clone());
-        self.topics.insert(topic, shared.clone());
+        self.known.insert(topic, shared.clone());
         Ok(shared)
     }
 

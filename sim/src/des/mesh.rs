@@ -79,13 +79,11 @@ impl World<'_, '_, '_> {
         self.with(node, |engine, now| {
             let path: ActionPath = payload::pool_action(pool).parse().map_err(|_| "no path".to_owned())?;
             let entry = ProviderEntry { load, state: state.in_core(), ..ProviderEntry::new(path) };
-            match engine.update_action(now, entry.clone()) {
-                Ok(()) => Ok(()),
-                Err(_) => {
-                    let path = engine.serve_as(now, entry).map_err(|error| error.to_string())?;
-                    limit_action(engine, now, limit, path.as_str())
-                }
+            if engine.update_action(now, entry.clone()).is_ok() {
+                return Ok(());
             }
+            let path = engine.serve_as(now, entry).map_err(|error| error.to_string())?;
+            limit_action(engine, now, limit, path.as_str())
         });
     }
 

@@ -227,7 +227,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             Event::Look => self.look_at_tables(),
             Event::Timer { node, life } => self.timer(node, life),
             Event::HandlerDone { node, life, request } => self.handler_done(node, life, request),
-            Event::EventDone { node, life, subscription } => self.event_done(node, life, subscription),
+            Event::ApplicationDone { node, life, subscription } => self.event_done(node, life, subscription),
             Event::StopDue { node, life } => self.stop_due(node, life),
             Event::Syn(dialling) => self.syn(dialling),
             Event::SynAck(dialling) => self.syn_ack(dialling),
@@ -246,7 +246,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             Event::Item(index) => self.item_node(*index),
             Event::Timer { node, .. }
             | Event::HandlerDone { node, .. }
-            | Event::EventDone { node, .. }
+            | Event::ApplicationDone { node, .. }
             | Event::StopDue { node, .. }
             | Event::DialFailed { node, .. } => Some(*node),
             Event::Credit { end, .. } | Event::Refused(end) | Event::Read(end) => Some(self.side(*end).node),

@@ -26,7 +26,7 @@ pub(super) enum Event {
     /// A handler has worked long enough.
     HandlerDone { node: usize, life: u32, request: RequestId },
     /// An application has worked long enough on an event.
-    EventDone { node: usize, life: u32, subscription: SubscriptionId },
+    ApplicationDone { node: usize, life: u32, subscription: SubscriptionId },
     /// A shutdown should be over.
     StopDue { node: usize, life: u32 },
     /// The first packet of a dial arrives.

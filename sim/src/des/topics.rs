@@ -104,7 +104,7 @@ impl World<'_, '_, '_> {
         self.history.push(now, node, what);
         let work =
             sub.and_then(|sub| host.subscribed.get(&sub)).map_or_else(Default::default, |item| item.work);
-        self.queue.push(now + work.as_duration(), Event::EventDone { node, life, subscription });
+        self.queue.push(now + work.as_duration(), Event::ApplicationDone { node, life, subscription });
     }
 
     pub(super) fn event_done(&mut self, node: usize, life: u32, subscription: SubscriptionId) {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use lacewing_core::engine::GroupName;
 use lacewing_core::wire::path::{ActionPath, PathPattern};
 
-use super::{ActionKind, Direction, Handler, Header, Item, Policy, Run, Selection};
+use super::{ActionKind, CallItem, Direction, Handler, Header, Item, Policy, PublishItem, Run, Selection};
 use crate::payload::KEYED_MIN;
 use crate::quantity::Micros;
 
@@ -154,24 +154,7 @@ fn check_item(header: &Header, item: &Item, ids: &mut BTreeSet<u64>) -> Result<(
         return Err(format!("a fault at {} is after the heal phase at {}", item.at(), header.phases.heal));
     }
     match item {
-        Item::Call(call) => {
-            check_node(nodes, call.from)?;
-            call.to.map_or(Ok(()), |to| check_node(nodes, to))?;
-            check_call(ids, call.id, call.size, call.timeout)?;
-            if let ActionKind::Pool(pool) = call.action {
-                check_pool_call(pool, call.size, &call.handler)?;
-            }
-            if call.policy.hedge.is_some() && !call.policy.idempotent {
-                return Err("a call that is hedged is idempotent".to_owned());
-            }
-            if call.policy.cast && call.policy != (Policy { cast: true, ..Policy::default() }) {
-                return Err("a cast has no other policy".to_owned());
-            }
-            if call.to.is_some() && call.select != Selection::default() {
-                return Err("a call to somebody in particular has nothing to select".to_owned());
-            }
-            check_handler(nodes, &call.handler, ids, 0)
-        }
+        Item::Call(call) => check_call_item(nodes, call, ids),
         Item::Cancel(cancel) if !ids.contains(&cancel.id) => {
             Err(format!("no call before this line has the id {}", cancel.id))
         }
@@ -198,18 +181,7 @@ fn check_item(header: &Header, item: &Item, ids: &mut BTreeSet<u64>) -> Result<(
             if item.queue == 0 { Err("a queue has at least one place".to_owned()) } else { Ok(()) }
         }
         Item::Unsubscribe(item) => check_node(nodes, item.node),
-        Item::Publish(item) => {
-            check_node(nodes, item.node)?;
-            check_new(ids, item.id)?;
-            ActionPath::check(&item.topic).map_err(|error| format!("the topic {:?}: {error}", item.topic))?;
-            if (KEYED_MIN..=SIZE_MAX).contains(&item.size) {
-                return Ok(());
-            }
-            Err(format!(
-                "size {}: an event has {KEYED_MIN} bytes at least, which name it, and {SIZE_MAX} at most",
-                item.size
-            ))
-        }
+        Item::Publish(item) => check_publication(nodes, item, ids),
         Item::Partition(partition) => {
             let all = partition.from.iter().chain(&partition.to);
             all.copied().try_for_each(|node| check_node(nodes, node))?;
@@ -228,6 +200,38 @@ fn check_item(header: &Header, item: &Item, ids: &mut BTreeSet<u64>) -> Result<(
         Item::Pause(item) => check_node(nodes, item.node),
         Item::Misbehave(item) => check_node(nodes, item.node),
     }
+}
+
+fn check_call_item(nodes: usize, call: &CallItem, ids: &mut BTreeSet<u64>) -> Result<(), String> {
+    check_node(nodes, call.from)?;
+    call.to.map_or(Ok(()), |to| check_node(nodes, to))?;
+    check_call(ids, call.id, call.size, call.timeout)?;
+    if let ActionKind::Pool(pool) = call.action {
+        check_pool_call(pool, call.size, &call.handler)?;
+    }
+    if call.policy.hedge.is_some() && !call.policy.idempotent {
+        return Err("a call that is hedged is idempotent".to_owned());
+    }
+    if call.policy.cast && call.policy != (Policy { cast: true, ..Policy::default() }) {
+        return Err("a cast has no other policy".to_owned());
+    }
+    if call.to.is_some() && call.select != Selection::default() {
+        return Err("a call to somebody in particular has nothing to select".to_owned());
+    }
+    check_handler(nodes, &call.handler, ids, 0)
+}
+
+fn check_publication(nodes: usize, item: &PublishItem, ids: &mut BTreeSet<u64>) -> Result<(), String> {
+    check_node(nodes, item.node)?;
+    check_new(ids, item.id)?;
+    ActionPath::check(&item.topic).map_err(|error| format!("the topic {:?}: {error}", item.topic))?;
+    if (KEYED_MIN..=SIZE_MAX).contains(&item.size) {
+        return Ok(());
+    }
+    Err(format!(
+        "size {}: an event has {KEYED_MIN} bytes at least, which name it, and {SIZE_MAX} at most",
+        item.size
+    ))
 }
 
 fn check_new(ids: &mut BTreeSet<u64>, id: u64) -> Result<(), String> {

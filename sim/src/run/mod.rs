@@ -608,20 +608,24 @@ impl Run {
 
     /// Every event that is published, by its number.
     pub fn events(&self) -> std::collections::BTreeMap<u64, &PublishItem> {
-        let event = |item| match item {
-            &Item::Publish(ref event) => Some((event.id, event)),
-            _ => None,
-        };
-        self.items.iter().filter_map(event).collect()
+        let mut events = std::collections::BTreeMap::new();
+        for item in &self.items {
+            if let Item::Publish(event) = item {
+                events.insert(event.id, event);
+            }
+        }
+        events
     }
 
     /// Every subscription, by its number.
     pub fn subscriptions(&self) -> std::collections::BTreeMap<u64, &SubscribeItem> {
-        let subscription = |item| match item {
-            &Item::Subscribe(ref subscription) => Some((subscription.id, subscription)),
-            _ => None,
-        };
-        self.items.iter().filter_map(subscription).collect()
+        let mut subscriptions = std::collections::BTreeMap::new();
+        for item in &self.items {
+            if let Item::Subscribe(subscription) = item {
+                subscriptions.insert(subscription.id, subscription);
+            }
+        }
+        subscriptions
     }
 
     /// Whether two nodes are told to keep a link.

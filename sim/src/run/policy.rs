@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::quantity::Micros;
 
 /// What is done for a call.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in runs")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
@@ -33,7 +34,6 @@ fn is_false(value: &bool) -> bool {
 
 impl Policy {
     /// Whether it is a call like any other.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }

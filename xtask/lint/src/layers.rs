@@ -29,7 +29,8 @@ pub const LAYERS: [&[&str]; 12] = [
 ];
 
 /// Plain data that a machine may import from another of its row: what it is called, and what wiring hands on.
-pub const SHARED: [(&str, &[&str]); 1] = [("link", &["LinkId", "Message"])];
+pub const SHARED: [(&str, &[&str]); 1] =
+    [("link", &["End", "LinkId", "Message", "StreamLane", "StreamOrder"])];
 
 /// Findings of the file; only files of the core have layers.
 pub fn check(source: &Source) -> Vec<Finding> {

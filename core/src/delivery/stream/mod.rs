@@ -178,6 +178,15 @@ impl Delivery {
         state.streams -= 1;
     }
 
+    pub(super) fn stream_gauges(&self, gauge: &mut impl FnMut(&'static str, usize, usize, bool)) {
+        let limits = &self.config.limits;
+        let streams = self.links.values().map(|link| link.streams).max().unwrap_or(0);
+        // Those of either side are counted apart.
+        gauge("delivery.streams_per_link", streams, 2 * limits.streams_per_link_max, true);
+        let bytes = self.links.values().map(|link| link.stream_bytes).max().unwrap_or(0);
+        gauge("delivery.stream_bytes_per_link", bytes, limits.stream_bytes_per_link_max, true);
+    }
+
     /// Whether another stream may be opened on a link.
     pub(super) fn has_room_for_stream(&self, link: LinkId) -> bool {
         let most = self.config.limits.streams_per_link_max;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::super::reassembly::{Progress, Reassembly};
 use super::super::serve::{Inbound, RequestOrigin};
 use super::super::{Delivery, OpId, Out, RequestId, over_limit};
-use super::{Boxed, Stream, StreamId};
+use super::{Boxed, Receiving, Stream, StreamId};
 use crate::code::{CloseReason, Code, Error};
 use crate::link::{LinkId, StreamLane, StreamOrder};
 use crate::machine::{Cx, injected};
@@ -20,6 +20,24 @@ use crate::wire::shape::Priority;
 
 /// Items up to this size are copied, so that each does not keep the whole record alive that it came in.
 const COPY_LEN_MAX: usize = 4 * 1024;
+
+impl Receiving {
+    /// Whether the other end may send so many bytes now.
+    fn admit(&mut self, cx: &mut Cx<'_>, cost: usize) -> Result<(), Error> {
+        if self.ended {
+            cx.count("delivery.stream_data_after_end");
+            let text = "the other end of the stream sent something after its end";
+            return Err(Error::new(Code::Protocol, text));
+        }
+        self.window -= cost as i64;
+        if self.window < 0 {
+            cx.count("delivery.stream_overrun");
+            let text = "the other end of the stream sent more than it was granted";
+            return Err(Error::new(Code::Protocol, text));
+        }
+        Ok(())
+    }
+}
 
 impl Delivery {
     /// The handler's end of a stream that a peer has opened, with its queue on the link.
@@ -184,20 +202,8 @@ impl Delivery {
         stream.moved(cx.now);
         let Some(receiving) = stream.receiving.as_mut() else { return Err(CloseReason::UnexpectedFrame) };
         let cost = chunk.len() + if head.is_some() { STREAM_ITEM_COST } else { 0 };
-        if receiving.ended {
-            cx.count("delivery.stream_data_after_end");
-            return Ok(Err(Error::new(
-                Code::Protocol,
-                "the other end of the stream sent something after its end",
-            )));
-        }
-        receiving.window -= cost as i64;
-        if receiving.window < 0 {
-            cx.count("delivery.stream_overrun");
-            return Ok(Err(Error::new(
-                Code::Protocol,
-                "the other end of the stream sent more than it was granted",
-            )));
+        if let Err(error) = receiving.admit(cx, cost) {
+            return Ok(Err(error));
         }
         match head {
             Some(_) if receiving.item.is_some() => return Err(CloseReason::UnexpectedFrame),

@@ -108,12 +108,12 @@ fn a_permit_goes_to_whoever_has_waited_for_longest() {
     let mut net = pair(limited(2, 10));
     let ops: Vec<OpId> = (0..6).map(|_| net.call_for(0, 1, Duration::from_secs(5))).collect();
     net.settle();
-    for done in 0..6 {
+    for (done, op) in ops.into_iter().enumerate() {
         assert_eq!(net.requests(1).len(), (done + 2).min(6));
         let (request, _) = net.requests(1)[done];
         net.reply(1, request, Ok("".into()));
         net.settle();
-        assert!(net.outcome(0, ops[done]).is_some(), "they run in the order in which they came");
+        assert!(net.outcome(0, op).is_some(), "they run in the order in which they came");
     }
     net.assert_quiet();
 }

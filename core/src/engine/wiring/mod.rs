@@ -140,7 +140,7 @@ impl Engine {
                 self.tell_delivery(delivery::In::StreamLeft { link, lane, bytes, ended });
             }
             link::Out::Published { link, bytes } => {
-                self.tell_topics(topics_machine::In::Left { link, bytes })
+                self.tell_topics(topics_machine::In::Left { link, bytes });
             }
             link::Out::Dropped { link, source, destination, reason } => {
                 let reason = match reason {

@@ -34,11 +34,7 @@ impl Engine {
             membership::Out::Goodbye { link, reason } => self.tell_links(link::In::Goodbye { link, reason }),
             membership::Out::Poke { link } => self.tell_links(link::In::Poke { link }),
             membership::Out::Bind { link, node, incarnation, message_bytes_max } => {
-                let publisher = Publisher { node, incarnation };
-                self.tell_topics(topics::In::Bind { link, peer: publisher, message_bytes_max });
-                let peer = Caller { node, incarnation };
-                self.tell_routing(routing::In::Incarnation { node, incarnation });
-                self.tell_delivery(delivery::In::Bind { link, peer, message_bytes_max });
+                self.bind(link, Caller { node, incarnation }, message_bytes_max);
             }
             // A tunnel that has ended as well; membership will hear of that in its turn.
             membership::Out::Prefer { link, .. } if link.is_tunnel() && !self.links.contains(link) => {}
@@ -60,15 +56,13 @@ impl Engine {
             membership::Out::PeerSuspect { node } => self.event(Event::PeerSuspect { node }),
             membership::Out::PeerRecovered { node } => self.event(Event::PeerRecovered { node }),
             membership::Out::PeerDown { node, incarnation, reason } => {
-                self.event(Event::PeerDown { node, incarnation, reason });
-                self.neighbour_lost(node);
+                self.peer_down(node, incarnation, reason);
             }
             membership::Out::NodeUp { node, incarnation } => self.node_up(node, incarnation),
             membership::Out::NodeSuspect { node } => self.event(Event::NodeSuspect { node }),
             membership::Out::NodeRecovered { node } => self.event(Event::NodeRecovered { node }),
             membership::Out::NodeDown { node, incarnation, reason } => {
-                self.node_down(node, incarnation);
-                self.event(Event::NodeDown { node, incarnation, reason });
+                self.node_down(node, incarnation, reason);
             }
             membership::Out::Forget { node } => {
                 self.tell_directory(directory::In::Forget { node });
@@ -90,6 +84,20 @@ impl Engine {
             membership::Out::Reincarnate { incarnation } => self.reincarnate(incarnation),
             membership::Out::Superseded { by } => self.event(Event::Superseded { by }),
         }
+    }
+
+    fn peer_down(&mut self, node: NodeId, incarnation: Incarnation, reason: membership::DownReason) {
+        self.event(Event::PeerDown { node, incarnation, reason });
+        self.neighbour_lost(node);
+    }
+
+    /// A link can carry calls and events.
+    fn bind(&mut self, link: LinkId, peer: Caller, message_bytes_max: usize) {
+        let Caller { node, incarnation } = peer;
+        let publisher = Publisher { node, incarnation };
+        self.tell_topics(topics::In::Bind { link, peer: publisher, message_bytes_max });
+        self.tell_routing(routing::In::Incarnation { node, incarnation });
+        self.tell_delivery(delivery::In::Bind { link, peer, message_bytes_max });
     }
 
     /// Tells membership where a node can be dialled.
@@ -152,12 +160,13 @@ impl Engine {
     }
 
     /// A node is down: one step, in this order. Its entries are hidden; what waits for it fails; then it is told.
-    fn node_down(&mut self, node: NodeId, incarnation: Incarnation) {
+    fn node_down(&mut self, node: NodeId, incarnation: Incarnation, reason: membership::DownReason) {
         self.tell_directory(directory::In::Hide { node });
         self.delivery.forget_latency(&node);
         // A later life may be there already, with sessions of its own.
         self.close_tunnels(node, CloseReason::Unreachable, Some(incarnation.after()));
         self.fail_waiting(node);
+        self.event(Event::NodeDown { node, incarnation, reason });
     }
 
     /// Nothing leads to a node: its sessions end, and what waits for one fails.

@@ -248,9 +248,9 @@ fn bytes_bound_a_subscription_too() {
     for sequence in 1..=40 {
         let total_len = Some(1_000_000);
         let head = PublishHead { total_len, ..head("t", sequence) };
-        bench.frame(LINK, FrameType::Publish, true, body(&head, &[0; 50_000]));
+        bench.frame(LINK, FrameType::Publish, true, body(&head, &alloc::vec![0; 50_000]));
         for chunk in 1..20 {
-            bench.frame(LINK, FrameType::PublishMore, chunk < 19, [0; 50_000].to_vec());
+            bench.frame(LINK, FrameType::PublishMore, chunk < 19, alloc::vec![0; 50_000]);
         }
         assert!(bench.gauge("topics.held_bytes_per_subscription") <= 16 << 20);
     }
