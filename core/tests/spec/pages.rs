@@ -241,7 +241,7 @@ fn reencode(header: FrameHeader, body: &[u8]) -> Result<Vec<u8>, WireError> {
         FrameType::Identity => IdentityProof::decode(body)?.encode(&mut again),
         FrameType::Hello => Hello::decode(body)?.encode(&mut again),
         FrameType::Credit | FrameType::UploadCredit | FrameType::ItemCredit => {
-            Credit::decode(body)?.encode(&mut again)
+            Credit::decode(body)?.encode(&mut again);
         }
         FrameType::Goodbye => Goodbye::decode(body)?.encode(&mut again),
         FrameType::Stale => Stale::decode(body)?.encode(&mut again),

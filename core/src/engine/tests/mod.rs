@@ -10,7 +10,6 @@ mod mesh;
 mod relayed;
 mod resilience;
 mod seeking;
-mod resilience;
 mod streams;
 mod topics;
 
