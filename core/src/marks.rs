@@ -186,6 +186,7 @@ pub const MARKS: &[&str] = &[
     "membership.probe_answered",
     "membership.probes_over_budget",
     "membership.retirement_over",
+    "membership.retirement_prolonged",
     "membership.retiring_link_ended_with_its_node",
     "membership.second_link_ours_to_end",
     "membership.second_link_theirs_to_end",

@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Deref;
 
 use super::{
     Call, DirectoryError, Engine, Lifecycle, NodeDescription, NodeStatus, OpId, ProviderEntry, ProviderState,
@@ -61,6 +62,23 @@ impl From<Predicate> for Query {
 impl From<Filter> for Query {
     fn from(filter: Filter) -> Self {
         Self { filter, ..Self::default() }
+    }
+}
+
+/// Whom a call is for. A call to one node should not allocate a list of it.
+pub(super) enum Nodes {
+    One([NodeId; 1]),
+    Several(Vec<NodeId>),
+}
+
+impl Deref for Nodes {
+    type Target = [NodeId];
+
+    fn deref(&self) -> &[NodeId] {
+        match self {
+            Self::One(node) => node,
+            Self::Several(nodes) => nodes,
+        }
     }
 }
 
@@ -267,19 +285,19 @@ impl Engine {
     }
 
     /// Whom a call is for, best first; nobody where the mesh has to be asked.
-    pub(super) fn nodes_for(&mut self, target: &Target, action: &str) -> Result<Vec<NodeId>, Error> {
+    pub(super) fn nodes_for(&mut self, target: &Target, action: &str) -> Result<Nodes, Error> {
         match target {
             Target::Node(node) => {
                 if *node != self.node_id && !self.delivery.is_connected(node) {
                     self.check_path(node)?;
                 }
-                Ok(alloc::vec![*node])
+                Ok(Nodes::One([*node]))
             }
             Target::Any | Target::Select(Selector::LocalFirst) if self.delivery.takes_calls(action) => {
-                Ok(alloc::vec![self.node_id])
+                Ok(Nodes::One([self.node_id]))
             }
-            Target::Any => self.choose_nodes(action, &Selector::LocalFirst),
-            Target::Select(selector) => self.choose_nodes(action, selector),
+            Target::Any => self.choose_nodes(action, &Selector::LocalFirst).map(Nodes::Several),
+            Target::Select(selector) => self.choose_nodes(action, selector).map(Nodes::Several),
         }
     }
 

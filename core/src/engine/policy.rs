@@ -157,7 +157,7 @@ impl Engine {
             return Ok(nodes);
         }
         if !(is_near && self.delivery.takes_calls(action)) {
-            return self.nodes_for(&order.target, action);
+            return self.nodes_for(&order.target, action).map(|nodes| nodes.to_vec());
         }
         let others = self.choose_nodes(action, &Selector::LocalFirst).unwrap_or_default();
         let own = self.node_id;

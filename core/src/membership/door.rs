@@ -180,6 +180,8 @@ pub(crate) enum In {
     Overtaken { incarnation: Incarnation },
     /// Somebody asks, in the name of this node, whether we live.
     Probe { link: LinkId, asker: NodeId, nonce: u64 },
+    /// Answers [`Out::RetirementOver`]: whether streams go on over the link.
+    EndRetirement { link: LinkId, in_use: bool },
     /// Where a node can be dialled that was chosen to be a neighbour.
     Candidate { node: NodeId, addrs: Vec<Address> },
     /// The answer to a probe of ours, as it says.
@@ -239,6 +241,8 @@ pub(crate) enum Out {
     GiveUpPath { node: NodeId },
     /// Ask this node whether it lives, by every path that there is.
     Probe { node: NodeId, payload: Bytes },
+    /// The time of a link is over that another one has replaced: does it still carry streams?
+    RetirementOver { link: LinkId },
     /// Where can this node be dialled? [`In::Candidate`] answers.
     SeekNeighbour { node: NodeId },
     /// Send the answer to a probe, by the link that the probe came by.

@@ -464,6 +464,20 @@ impl Membership {
         }
     }
 
+    /// The time of a link is over that another one has replaced. What is left of it ends, unless that is a stream: nobody can say
+    /// how long one takes, and it says itself when nothing moves.
+    fn end_retirement(&mut self, cx: &mut Cx<'_>, link: LinkId, in_use: bool) {
+        let Some(entry) = self.links.get_mut(&link) else { return };
+        let Some(retirement) = &mut entry.retirement else { return };
+        if in_use {
+            cx.mark("membership.retirement_prolonged");
+            retirement.until = cx.now + self.config.timing.retire_timeout;
+            return;
+        }
+        entry.retirement = None;
+        self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
+    }
+
     fn goodbye(&mut self, cx: &mut Cx<'_>, link: LinkId, reason: CloseReason) {
         let Some(entry) = self.links.get_mut(&link) else { return };
         if core::mem::replace(&mut entry.goodbyes.heard, true) {
@@ -714,6 +728,7 @@ impl Machine for Membership {
                 self.nodes.answered(cx, node, nonce, &answer, &mut self.out);
             }
             In::Candidate { node, addrs } => self.candidate(cx, node, &addrs),
+            In::EndRetirement { link, in_use } => self.end_retirement(cx, link, in_use),
             In::Leave => self.leave(),
             In::CloseAll => self.close_all(CloseReason::Graceful),
         }
@@ -744,8 +759,7 @@ impl Machine for Membership {
             }
             let Some(entry) = self.links.get_mut(&link) else { continue };
             if entry.goodbyes.asked {
-                entry.retirement = None;
-                self.out.push_back(Out::Close { link, reason: CloseReason::Superseded, stale: None });
+                self.out.push_back(Out::RetirementOver { link });
             } else {
                 let until = cx.now + self.config.timing.retire_timeout;
                 if let Some(retirement) = &mut entry.retirement {

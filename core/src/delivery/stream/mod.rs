@@ -178,6 +178,11 @@ impl Delivery {
         state.streams -= 1;
     }
 
+    /// Whether streams go over this link.
+    pub(crate) fn has_streams(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(|state| state.streams > 0)
+    }
+
     pub(super) fn stream_gauges(&self, gauge: &mut impl FnMut(&'static str, usize, usize, bool)) {
         let limits = &self.config.limits;
         let streams = self.links.values().map(|link| link.streams).max().unwrap_or(0);

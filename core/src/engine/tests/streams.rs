@@ -471,6 +471,26 @@ fn a_node_that_stops_lets_its_streams_end_and_fails_them_when_time_is_up() {
 }
 
 #[test]
+fn a_stream_outlives_the_replacement_of_its_link() {
+    let mut net = line();
+    let op = net.open(NEXT, "server_stream", StreamOptions::new(Shape::ServerStream));
+    let request = net.request_at(NEXT);
+    net.run_for(Duration::from_secs(5));
+    // The other side dials, and the newer link takes the place of the older one.
+    net.connect(1, 0);
+    for number in 0..30 {
+        net.run_for(Duration::from_secs(1));
+        net.send(NEXT, StreamId::Request(request), number.to_string()).unwrap();
+        net.settle();
+        assert_eq!(texts(&net.take_items(0, StreamId::Call(op))), [number.to_string()]);
+    }
+    net.reply(NEXT, request, Ok(Payload::default()));
+    assert!(net.wait_for(0, op).is_ok());
+    net.run_for(Duration::from_secs(20));
+    net.assert_quiet();
+}
+
+#[test]
 fn headers_reach_the_handler_whatever_the_shape() {
     for to in [HERE, NEXT, BEHIND] {
         let mut net = line();

@@ -68,6 +68,10 @@ impl Engine {
                 self.tell_directory(directory::In::Forget { node });
                 self.tell_topics(topics::In::Forget { node });
             }
+            membership::Out::RetirementOver { link } => {
+                let in_use = self.delivery.has_streams(link);
+                self.tell_membership(membership::In::EndRetirement { link, in_use });
+            }
             membership::Out::SeekNeighbour { node } => self.tell_addresses(node),
             membership::Out::GiveUpPath { node } => self.give_up_path(node),
             membership::Out::Probe { node, .. } if self.is_too_far(&node) => {
