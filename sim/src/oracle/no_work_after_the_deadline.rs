@@ -1,5 +1,6 @@
 //! Work whose deadline has passed is not started.
 
+use super::case::at;
 use super::{Case, Class, Finding, Oracle, cancel_reaches_handler};
 
 pub(super) const ORACLE: Oracle = Oracle {
@@ -12,8 +13,16 @@ pub(super) const ORACLE: Oracle = Oracle {
 
 fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
     for (op, operation) in &case.operations {
-        let (Some(invoked), Some(spec)) = (operation.invoked.first(), case.calls.get(op)) else { continue };
-        let (caller, deadline) = (invoked.entry.node, invoked.entry.t + spec.timeout.as_duration());
+        let Some(spec) = case.calls.get(op) else { continue };
+        // Nobody notes when a cast begins, nor takes it back when its time is over.
+        let begun = match (operation.invoked.first(), spec.from, spec.at) {
+            (Some(invoked), ..) => Some((invoked.entry.node, invoked.entry.t)),
+            (None, Some(from), Some(t)) if spec.policy.cast => Some((from, at(t))),
+            (None, ..) => None,
+        };
+        let Some((caller, begun)) = begun else { continue };
+        let deadline = begun + spec.timeout.as_duration();
+        let index = case.history.entries.partition_point(|entry| entry.t < begun);
         for execution in &operation.executions {
             let (server, t) = (execution.entry.node, execution.entry.t);
             if t <= deadline || case.paused_until(server, deadline).is_some() {
@@ -23,7 +32,7 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
                 true
             } else {
                 let on_the_way = cancel_reaches_handler::bound(case, (caller, server), deadline);
-                let near = case.peer_was_up(caller, server, invoked.index);
+                let near = case.peer_was_up(caller, server, index);
                 near && case.is_undisturbed(caller, server, t) && t > deadline + on_the_way
             };
             if late {

@@ -1,6 +1,6 @@
 //! Trying again does not multiply the load.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Case, Class, Finding, Oracle};
 use crate::payload;
@@ -27,25 +27,25 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
     for entry in lives {
         *starts.entry(entry.node).or_default() += 1;
     }
-    let mut calls: BTreeMap<usize, (u64, u64, BTreeSet<String>)> = BTreeMap::new();
+    let mut calls: BTreeMap<(usize, String), (u64, u64)> = BTreeMap::new();
     for (op, operation) in &case.operations {
         let (Some(invoked), Some(spec)) = (operation.invoked.first(), case.calls.get(op)) else { continue };
-        if !spec.policy.may_repeat() {
+        if spec.policy.is_none() {
             continue;
         }
-        let (made, again, actions) = calls.entry(invoked.entry.node).or_default();
+        let (made, again) = calls.entry((invoked.entry.node, payload::action(spec))).or_default();
         *made += 1;
         *again += (operation.executions.len() as u64).saturating_sub(1);
-        actions.insert(payload::action(spec));
     }
-    let seconds = header.phases.end.as_nanos() / 1_000_000_000 + 1;
-    for (node, (made, again, actions)) in calls {
+    let seconds = header.phases.fresh.as_nanos() / 1_000_000_000 + 1;
+    for ((node, action), (made, again)) in calls {
         // A node of its own for each provider, and one for what nobody is known to serve.
-        let targets = (header.nodes.len() as u64 + 1) * actions.len() as u64;
+        let targets = header.nodes.len() as u64 + 1;
         let budget = made / 10 + targets * (SAVED + seconds) * starts.get(&node).copied().unwrap_or(1);
         if again > budget {
             let t = case.history.entries.last().map(|entry| entry.t).unwrap_or_default();
-            let text = format!("of {made} calls {again} executions were repeats, the budget is {budget}");
+            let text =
+                format!("of {made} calls of {action} {again} were executed again, the budget is {budget}");
             findings.push(Finding { node, t, text });
         }
     }

@@ -407,6 +407,7 @@ pub const BUNDLED: &[(&str, &str)] = &[
     ("quiet", include_str!("../../scenarios/quiet.toml")),
     ("smoke", include_str!("../../scenarios/smoke.toml")),
     ("topics", include_str!("../../scenarios/topics.toml")),
+    ("storms", include_str!("../../scenarios/storms.toml")),
     ("tight", include_str!("../../scenarios/tight.toml")),
 ];
 
