@@ -6,7 +6,7 @@ use super::super::{Delivery, OpId, Out, RequestId, over_limit};
 use super::{Sending, Stream, StreamId, cost};
 use crate::code::{Code, Error};
 use crate::link::{End, LinkId, StreamLane, StreamOrder};
-use crate::machine::{Cx, injected};
+use crate::machine::Cx;
 use crate::wire::body::STREAM_WINDOW_MIN;
 use crate::wire::payload::Payload;
 
@@ -50,10 +50,7 @@ impl Delivery {
                 over_limit("the item", item.data.len(), message_bytes_max),
             ));
         }
-        if sending.queued > 0
-            && sending.queued + cost(&item) > limit
-            && !injected!(cx, "stream-queue-unbounded")
-        {
+        if sending.queued > 0 && sending.queued + cost(&item) > limit {
             cx.mark("delivery.stream_backpressure");
             sending.refused = true;
             let text =

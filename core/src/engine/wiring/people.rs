@@ -64,14 +64,8 @@ impl Engine {
             membership::Out::NodeDown { node, incarnation, reason } => {
                 self.node_down(node, incarnation, reason);
             }
-            membership::Out::Forget { node } => {
-                self.tell_directory(directory::In::Forget { node });
-                self.tell_topics(topics::In::Forget { node });
-            }
-            membership::Out::RetirementOver { link } => {
-                let in_use = self.delivery.has_streams(link);
-                self.tell_membership(membership::In::EndRetirement { link, in_use });
-            }
+            membership::Out::Forget { node } => self.forget(node),
+            membership::Out::RetirementOver { link } => self.retirement_over(link),
             membership::Out::SeekNeighbour { node } => self.tell_addresses(node),
             membership::Out::GiveUpPath { node } => self.give_up_path(node),
             membership::Out::Probe { node, .. } if self.is_too_far(&node) => {
@@ -93,6 +87,17 @@ impl Engine {
     fn peer_down(&mut self, node: NodeId, incarnation: Incarnation, reason: membership::DownReason) {
         self.event(Event::PeerDown { node, incarnation, reason });
         self.neighbour_lost(node);
+    }
+
+    /// Nobody needs to know of a node any more that has been gone for so long.
+    fn forget(&mut self, node: NodeId) {
+        self.tell_directory(directory::In::Forget { node });
+        self.tell_topics(topics::In::Forget { node });
+    }
+
+    fn retirement_over(&mut self, link: LinkId) {
+        let in_use = self.delivery.has_streams(link);
+        self.tell_membership(membership::In::EndRetirement { link, in_use });
     }
 
     /// A link can carry calls and events.
