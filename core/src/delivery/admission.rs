@@ -203,7 +203,9 @@ impl Delivery {
 
     /// Tells the application that nobody waits for a request any more, unless it never heard of it.
     pub(super) fn tell_cancelled(&mut self, request: RequestId) {
-        if self.requests.contains(request.0) && !self.is_waiting(request) {
+        // Who has answered a stream, and sends the last of it, is done.
+        let works = self.requests.get(request.0).is_some_and(|served| !served.is_answered());
+        if works && !self.is_waiting(request) {
             self.out.push_back(Out::RequestCancelled { request });
         }
     }

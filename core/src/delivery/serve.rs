@@ -66,7 +66,7 @@ pub(super) struct ServedRequest {
 
 impl ServedRequest {
     /// Whether the handler has answered, and what it sent before is still on its way.
-    fn is_answered(&self) -> bool {
+    pub(super) fn is_answered(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.answered)
     }
 

@@ -608,24 +608,20 @@ impl Run {
 
     /// Every event that is published, by its number.
     pub fn events(&self) -> std::collections::BTreeMap<u64, &PublishItem> {
-        let mut events = std::collections::BTreeMap::new();
-        for item in &self.items {
-            if let Item::Publish(event) = item {
-                events.insert(event.id, event);
-            }
-        }
-        events
+        let event = |item| if let Item::Publish(event) = item { Some((event.id, event)) } else { None };
+        self.items.iter().filter_map(event).collect()
     }
 
     /// Every subscription, by its number.
     pub fn subscriptions(&self) -> std::collections::BTreeMap<u64, &SubscribeItem> {
-        let mut subscriptions = std::collections::BTreeMap::new();
-        for item in &self.items {
+        let subscribe = |item| {
             if let Item::Subscribe(subscription) = item {
-                subscriptions.insert(subscription.id, subscription);
+                Some((subscription.id, subscription))
+            } else {
+                None
             }
-        }
-        subscriptions
+        };
+        self.items.iter().filter_map(subscribe).collect()
     }
 
     /// Whether two nodes are told to keep a link.

@@ -103,6 +103,8 @@ struct Receiving {
     item: Option<Reassembly>,
     /// Bytes of items that the application has not taken.
     untaken: usize,
+    /// When something was granted last.
+    granted_at: Instant,
     ended: bool,
 }
 
@@ -128,6 +130,7 @@ impl Stream {
                 ungranted: 0,
                 item: None,
                 untaken: 0,
+                granted_at: now,
                 ended: false,
             }),
             answered: false,

@@ -20,6 +20,9 @@ use crate::wire::shape::Priority;
 
 /// Items up to this size are copied, so that each does not keep the whole record alive that it came in.
 const COPY_LEN_MAX: usize = 4 * 1024;
+/// How often in the idle time of a stream its other end is shown that items are being taken: it could not know that of a slow
+/// consumer whose items are too small to be worth new credit.
+const SIGNS_PER_IDLE_TIME: u32 = 4;
 
 impl Receiving {
     /// Whether the other end may send so many bytes now.
@@ -176,7 +179,7 @@ impl Delivery {
         };
         match self.take_chunk(cx, link, id, header.more, head, chunk)? {
             Ok(Some(item)) => self.item_arrived(cx, link, id, item),
-            Ok(None) => self.grant(link, id),
+            Ok(None) => self.grant(cx.now, link, id),
             Err(error) => self.fail_stream(cx, id, error),
         }
         Ok(())
@@ -324,8 +327,11 @@ impl Delivery {
         receiving.ungranted += cost as i64;
         match self.other_end(id) {
             OtherEnd::Local(other) => {
-                if let Some(sending) = self.stream_mut(other).and_then(|stream| stream.sending.as_mut()) {
-                    sending.local_window += cost as i64;
+                if let Some(stream) = self.stream_mut(other) {
+                    stream.moved(cx.now);
+                    if let Some(sending) = stream.sending.as_mut() {
+                        sending.local_window += cost as i64;
+                    }
                 }
                 self.pass_on(cx, other, id);
             }
@@ -333,14 +339,14 @@ impl Delivery {
                 if let Some(state) = self.links.get_mut(&link) {
                     state.stream_bytes = state.stream_bytes.saturating_sub(cost);
                 }
-                self.grant(link, id);
+                self.grant(cx.now, link, id);
             }
             OtherEnd::Nowhere => {}
         }
     }
 
-    /// Grants what may be granted, once it is worth a frame.
-    fn grant(&mut self, link: LinkId, id: StreamId) {
+    /// Grants what may be granted, once it is worth a frame, or the other end could think that nothing moves.
+    fn grant(&mut self, now: Instant, link: LinkId, id: StreamId) {
         let least = i64::from(self.stream_window() / 2);
         let (frame_type, number) = match id {
             StreamId::Call(op) => {
@@ -355,17 +361,16 @@ impl Delivery {
                 (FrameType::UploadCredit, number)
             }
         };
-        let Some(receiving) = self.stream_mut(id).and_then(|stream| stream.receiving.as_mut()) else {
-            return;
-        };
-        let (Some(number), false) = (number, receiving.ended) else { return };
+        let Some(stream) = self.stream_mut(id) else { return };
+        let sign_after = stream.idle / SIGNS_PER_IDLE_TIME;
+        let (Some(number), Some(receiving)) = (number, stream.receiving.as_mut()) else { return };
         // What an item lacks that is half received is granted at once: nothing is taken before it is whole.
-        if receiving.ungranted < least && !(receiving.item.is_some() && receiving.window < least) {
+        let worth_it = receiving.ungranted >= least || receiving.item.is_some() && receiving.window < least;
+        let sign_due = now >= receiving.granted_at + sign_after;
+        if receiving.ungranted <= 0 || !(worth_it && !receiving.ended || sign_due) {
             return;
         }
-        if receiving.ungranted <= 0 {
-            return;
-        }
+        receiving.granted_at = now;
         let bytes = core::mem::take(&mut receiving.ungranted);
         receiving.window += bytes;
         let order = StreamOrder::Grant { frame_type, id: number, bytes: bytes as u64 };

@@ -267,6 +267,58 @@ fn c8_a_stream_outlives_many_idle_timeouts_as_long_as_something_moves() {
     }
 }
 
+/// Forty items that fit the window came at once, were taken one by one, and the end that had sent them saw nothing move.
+#[test]
+fn slow_consumers_of_what_was_sent_long_ago_keep_a_stream_alive() {
+    for to in [HERE, NEXT, BEHIND] {
+        let mut net = line();
+        let idle_timeout = Some(Duration::from_secs(2));
+        let options = StreamOptions { idle_timeout, ..StreamOptions::new(Shape::Bidirectional) };
+        let op = net.open(to, "bidirectional", options);
+        let request = net.request_at(to);
+        let ends = [(0, StreamId::Call(op)), (to, StreamId::Request(request))];
+        for number in 0..40 {
+            for (node, stream) in ends {
+                net.send(node, stream, number.to_string()).unwrap();
+            }
+        }
+        let now = net.now;
+        assert!(net.node(0).end_uploads(now, op));
+        net.settle();
+        for _ in 0..40 {
+            net.run_for(Duration::from_millis(500));
+            for (node, stream) in ends {
+                let now = net.now;
+                net.node(node).item_taken(now, stream, 1);
+            }
+            net.settle();
+            assert_eq!(net.outcome(0, op), None, "to node {to}");
+        }
+        assert!(net.reply(to, request, Ok(Payload::default())));
+        assert_eq!(net.wait_for(0, op), Ok(Payload::default()));
+        net.settle();
+        net.run_for(Duration::from_secs(1));
+        net.assert_quiet();
+    }
+}
+
+#[test]
+fn a_handler_that_has_answered_is_done_though_its_items_wait_to_be_taken() {
+    for to in [HERE, NEXT, BEHIND] {
+        let mut net = line();
+        let op = net.open(to, "server_stream", StreamOptions::new(Shape::ServerStream));
+        let request = net.request_at(to);
+        net.fill(to, StreamId::Request(request), 10_000);
+        assert!(net.reply(to, request, Ok(Payload::default())));
+        let now = net.now;
+        net.node(0).cancel(now, op);
+        net.settle();
+        net.run_for(Duration::from_secs(1));
+        assert!(!net.is_cancelled(to, request), "node {to}");
+        net.assert_quiet();
+    }
+}
+
 #[test]
 fn a_stream_with_a_deadline_ends_then_whatever_moves() {
     let mut net = line();
