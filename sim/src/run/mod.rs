@@ -607,21 +607,21 @@ impl Run {
     }
 
     /// Every event that is published, by its number.
-    pub fn events(&self) -> std::collections::BTreeMap<u64, &PublishItem> {
-        let event = |item| if let Item::Publish(event) = item { Some((event.id, event)) } else { None };
+    pub fn events<'a>(&'a self) -> std::collections::BTreeMap<u64, &'a PublishItem> {
+        let event = |item: &'a Item| match item {
+            Item::Publish(event) => Some((event.id, event)),
+            _ => None,
+        };
         self.items.iter().filter_map(event).collect()
     }
 
     /// Every subscription, by its number.
-    pub fn subscriptions(&self) -> std::collections::BTreeMap<u64, &SubscribeItem> {
-        let subscribe = |item| {
-            if let Item::Subscribe(subscription) = item {
-                Some((subscription.id, subscription))
-            } else {
-                None
-            }
+    pub fn subscriptions<'a>(&'a self) -> std::collections::BTreeMap<u64, &'a SubscribeItem> {
+        let subscription = |item: &'a Item| match item {
+            Item::Subscribe(subscription) => Some((subscription.id, subscription)),
+            _ => None,
         };
-        self.items.iter().filter_map(subscribe).collect()
+        self.items.iter().filter_map(subscription).collect()
     }
 
     /// Whether two nodes are told to keep a link.
