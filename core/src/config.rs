@@ -10,9 +10,11 @@ use core::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::access::{AccessPolicy, TOKENS_PER_SESSION_MAX};
 use crate::address::Address;
 use crate::crypto::CryptoProvider;
 use crate::identity::{NodeLabel, PublicKey};
+use crate::token::{ISSUERS_MAX, Token};
 use crate::wire::body::KEEPALIVE_MS;
 use crate::wire::body::directory::TTL_S;
 
@@ -23,6 +25,8 @@ pub struct Config {
     pub network: NetworkName,
     /// Whom this node lets in.
     pub trust: Trust,
+    /// Who may do what here, whose tokens count for that, and what this node shows to others.
+    pub access: Access,
     /// What makes a route good.
     pub route_metric: RouteMetric,
     /// What people call this node. Labels need not be unique.
@@ -36,6 +40,24 @@ pub struct Config {
     pub timing: Timing,
     /// AEADs, hashes and signatures.
     pub crypto: Arc<dyn CryptoProvider>,
+}
+
+/// Who may do what on a node, and what it has to show to others. The default has no rules, believes no issuer, and shows nothing.
+///
+/// ```
+/// use lacewing_core::config::Access;
+///
+/// assert!(Access::default().policy.rules().is_empty());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// The rules.
+    pub policy: AccessPolicy,
+    /// The issuers whose tokens count, at most [`ISSUERS_MAX`], each with the least generation of which they do.
+    pub issuers: Vec<(PublicKey, u64)>,
+    /// What this node shows to every node that it has a session with, at most [`TOKENS_PER_SESSION_MAX`]. Those of other nodes
+    /// are left out.
+    pub tokens: Vec<Token>,
 }
 
 /// What makes a route good. All nodes of a network should agree.
@@ -402,6 +424,9 @@ pub enum ConfigError {
         "directory entries must live from 60 s to 24 h, be compared at most once a second, and have at most 2 MiB for each node"
     )]
     Directory,
+    /// Some would not count, or not be shown.
+    #[error("a node trusts at most 256 issuers and shows at most 16 tokens")]
+    Access,
 }
 
 impl Config {
@@ -414,8 +439,19 @@ impl Config {
     /// assert_eq!(never.check(), Err(ConfigError::KeepaliveInterval));
     /// ```
     pub fn check(&self) -> Result<(), ConfigError> {
+        self.access.check()?;
         self.timing.check()?;
         self.limits.check()
+    }
+}
+
+impl Access {
+    /// Whether a node can work with this.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.issuers.len() > ISSUERS_MAX || self.tokens.len() > TOKENS_PER_SESSION_MAX {
+            return Err(ConfigError::Access);
+        }
+        Ok(())
     }
 }
 

@@ -179,5 +179,17 @@ pub const BUGS: &[Bug] = &[
         machine: "resilience",
         what: "everything is tried again, however much it is",
     },
+    Bug { name: "access-unchecked", machine: "delivery", what: "whoever calls may, whatever the rules say" },
+    Bug {
+        name: "publisher-unchecked",
+        machine: "topics",
+        what: "whoever publishes may, whatever the rules say",
+    },
+    Bug {
+        name: "revocation-ignored",
+        machine: "authority",
+        what: "what an issuer takes back still counts, and is not passed on",
+    },
+    Bug { name: "tokens-unshown", machine: "authority", what: "tokens are not shown in new sessions" },
     Bug { name: "limit-ignored", machine: "delivery", what: "every fourth request runs whatever the limit" },
 ];

@@ -16,6 +16,7 @@ extern crate std;
 
 pub mod access;
 pub mod address;
+mod authority;
 pub mod capability;
 pub mod code;
 pub mod config;

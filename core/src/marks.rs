@@ -2,6 +2,16 @@
 
 /// The marks. Names are `machine.what_happened`.
 pub const MARKS: &[&str] = &[
+    "authority.head_forged",
+    "authority.head_is_old_news",
+    "authority.head_of_no_neighbour",
+    "authority.head_paced",
+    "authority.issuer_heard",
+    "authority.repeated",
+    "authority.token_refused",
+    "authority.token_shown_again",
+    "authority.token_taken",
+    "authority.token_throttled",
     "delivery.answer_dropped",
     "delivery.backpressure",
     "delivery.call_lost_its_link",
@@ -23,6 +33,7 @@ pub const MARKS: &[&str] = &[
     "delivery.late_answer",
     "delivery.late_reply",
     "delivery.not_found",
+    "delivery.permission_denied",
     "delivery.permit_handed_over",
     "delivery.queue_full",
     "delivery.reassembly_full",
@@ -43,6 +54,7 @@ pub const MARKS: &[&str] = &[
     "delivery.stream_overrun",
     "delivery.stream_writable_again",
     "delivery.streams_full",
+    "delivery.unauthenticated",
     "delivery.unreachable",
     "delivery.waits_for_a_path",
     "delivery.went_elsewhere",

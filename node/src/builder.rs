@@ -5,12 +5,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use lacewing_core::access::AccessPolicy;
 use lacewing_core::address::AddressError;
 use lacewing_core::capability::{CapabilitySet, SubnetId};
-use lacewing_core::config::{Config, NetworkKey, NetworkName, NetworkNameError, RouteMetric};
+use lacewing_core::config::{Access, Config, NetworkKey, NetworkName, NetworkNameError, RouteMetric};
 use lacewing_core::crypto::{CryptoProvider, RustCrypto};
 use lacewing_core::identity::LabelError;
+use lacewing_core::identity::PublicKey;
 use lacewing_core::machine::{NoTrace, Trace};
+use lacewing_core::token::Token;
 use lacewing_core::{Address, Engine, Error, Identity, Incarnation, Limits, NodeLabel, Timing, Trust};
 use tokio::runtime::Handle;
 
@@ -53,6 +56,7 @@ pub struct Builder {
     aliases: Vec<String>,
     subnet: SubnetId,
     trust: Option<Trust>,
+    access: Access,
     route_metric: RouteMetric,
     limits: Limits,
     timing: Timing,
@@ -152,6 +156,7 @@ impl Builder {
             aliases: Vec::new(),
             subnet: SubnetId::GLOBAL,
             trust: None,
+            access: Access::default(),
             route_metric: RouteMetric::default(),
             limits: Limits::default(),
             timing: Timing::default(),
@@ -230,6 +235,25 @@ impl Builder {
         self
     }
 
+    /// Who may do what on this node. Default: everybody who is let in may do everything, but on paths that begin with `$`.
+    pub fn access(mut self, policy: AccessPolicy) -> Self {
+        self.access.policy = policy;
+        self
+    }
+
+    /// An issuer whose tokens count on this node, from this generation on. It can be given more than once.
+    pub fn issuer(mut self, issuer: PublicKey, generation_min: u64) -> Self {
+        self.access.issuers.push((issuer, generation_min));
+        self
+    }
+
+    /// A token of this node, which it shows to every node that it has to do with. It can be given more than once; later ones come
+    /// by [`Node::add_token`].
+    pub fn token(mut self, token: Token) -> Self {
+        self.access.tokens.push(token);
+        self
+    }
+
     /// Lets in whoever holds the same 32 random bytes.
     pub fn network_key(self, key: [u8; 32]) -> Self {
         self.trust(Trust::NetworkKey(NetworkKey::new(key)))
@@ -272,7 +296,7 @@ impl Builder {
         self
     }
 
-    /// The present as milliseconds since 1970, for simulations; it matters for the default incarnation alone.
+    /// The present as milliseconds since 1970, for simulations; it matters for the default incarnation and for tokens.
     #[doc(hidden)]
     pub fn unix_ms(mut self, unix_ms: u64) -> Self {
         self.unix_ms = Some(unix_ms);
@@ -306,6 +330,7 @@ impl Builder {
     pub async fn start(self) -> Result<Node, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let trust = self.trust.ok_or(StartError::NoTrust)?;
+        self.access.check()?;
         self.timing.check()?;
         self.limits.check()?;
         let network = self
@@ -334,6 +359,7 @@ impl Builder {
         let config = Arc::new(Config {
             network,
             trust,
+            access: self.access,
             route_metric: self.route_metric,
             label,
             listen: local_addrs.iter().copied().map(Address::from).collect(),
@@ -352,6 +378,10 @@ impl Builder {
         );
         // From here on dropping the node closes what was opened.
         let node = Node::new(Arc::clone(&driver), local_addrs);
+        match self.unix_ms {
+            Some(unix_ms) => driver.tell_time(|| unix_ms),
+            None => driver.follow_time(unix_ms_now),
+        }
         introduce(&driver, self.capabilities, &self.aliases, self.subnet)?;
         for addr in peers {
             node.connect(addr.clone()).map_err(|reason| StartError::Peer { addr, reason })?;
@@ -411,7 +441,7 @@ fn entropy() -> Result<[u8; 32], StartError> {
 #[expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
-    reason = "the incarnation is drawn from the wall clock, once, at boot, and simulations pass their own"
+    reason = "incarnations and tokens are about the time in the world, and simulations pass their own"
 )]
 fn unix_ms_now() -> u64 {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

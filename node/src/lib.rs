@@ -69,12 +69,16 @@ pub use transport::{MemoryNetwork, TcpTransport, Transport};
 /// The cryptography that the protocol asks for, for nodes with a provider of their own.
 pub use lacewing_core::crypto;
 
+/// Rules: who may do what.
+pub use lacewing_core::access;
 /// What a node says that it can do: tags, metadata, and what follows from them.
 pub use lacewing_core::capability;
 /// How a provider is chosen among several.
 pub use lacewing_core::delivery::selector;
 /// Questions about what a node can do.
 pub use lacewing_core::predicate;
+/// Tokens: the signed word of an issuer that somebody may do something.
+pub use lacewing_core::token;
 
 pub use lacewing_core::capability::{CapabilitySet, SubnetId, Visibility};
 pub use lacewing_core::config::{NetworkKey, NetworkName, RouteMetric};
@@ -98,4 +102,5 @@ pub use lacewing_core::{
 #[doc = include_str!("../../docs/guide/mesh.md")]
 #[doc = include_str!("../../docs/guide/streams.md")]
 #[doc = include_str!("../../docs/guide/resilience.md")]
+#[doc = include_str!("../../docs/guide/tokens.md")]
 struct Guide;

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use lacewing_core::config::Config;
 use lacewing_core::engine::{Gauge, Lifecycle, LinkId, PeerInfo, ServeError};
+use lacewing_core::identity::PublicKey;
+use lacewing_core::token::{IssuerHead, Token};
 use lacewing_core::{Address, Engine, Error, Incarnation, NodeId};
 
 use crate::action::Action;
@@ -131,6 +133,26 @@ impl Node {
     /// time until it must have begun.
     pub fn cast(&self, action: impl Into<String>, payload: impl IntoPayload) -> CallBuilder<Cast> {
         CallBuilder::new(Arc::clone(self.driver()), action.into(), payload.into_payload(), Cast)
+    }
+
+    /// Shows `token` to every node that this one has to do with, while its time lasts and its issuer does not take it back. Fails with
+    /// `InvalidArgument` for a token of another node, with `FailedPrecondition` for one that was taken back, and with
+    /// `ResourceExhausted` where 16 are shown already.
+    pub fn add_token(&self, token: &Token) -> Result<(), Error> {
+        self.driver().command(|engine, now| engine.add_token(now, token))
+    }
+
+    /// The least generation of an issuer whose tokens count here: what was configured, or what the issuer has said since. `None` for
+    /// an issuer that this node does not trust.
+    pub fn issuer_generation(&self, issuer: &PublicKey) -> Option<u64> {
+        self.driver().inspect(|engine| engine.issuer_generation(issuer))
+    }
+
+    /// Passes on what an issuer says of its generation: whatever it signed in earlier ones is void from now on, on every node that
+    /// can be reached and trusts the issuer. Whether this node does so does not matter. Fails with `InvalidArgument` if the
+    /// issuer has not signed it, and with `FailedPrecondition` if it has taken back more before.
+    pub fn revoke(&self, head: &IssuerHead) -> Result<(), Error> {
+        self.driver().command(|engine, now| engine.inject_issuer_head(now, head))
     }
 
     /// Dials `addr` until it is reached, and again whenever the link is lost, until [`disconnect`](Self::disconnect).

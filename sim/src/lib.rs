@@ -15,6 +15,7 @@ pub mod payload;
 pub mod plan;
 pub mod quantity;
 pub mod random;
+pub mod rights;
 pub mod run;
 pub mod seed;
 mod survey;

@@ -25,6 +25,7 @@ pub const ACTION: &str = "sim/work";
 const NAMED: &str = "sim/op/";
 const NOBODY: &str = "sim/nobody/";
 const POOL: &str = "sim/pool/";
+const AREA: &str = "sim/area/";
 /// What all topics of plans begin with.
 pub const TOPIC: &str = "sim/topic";
 
@@ -40,6 +41,7 @@ pub fn action(call: &CallSpec<'_>) -> String {
     match call.action {
         ActionKind::Unknown => format!("{NOBODY}{}", call.id),
         ActionKind::Pool(pool) => pool_action(pool),
+        ActionKind::Area(number) => area(number),
         ActionKind::Served if call.size >= KEYED_MIN && call.to.is_some() => ACTION.to_owned(),
         ActionKind::Served => format!("{NAMED}{}", call.id),
     }
@@ -55,17 +57,28 @@ pub fn pool_action(pool: u32) -> String {
     format!("{POOL}{pool}")
 }
 
+/// The action, and the topic, of an area that nodes guard.
+pub fn area(number: u32) -> String {
+    format!("{AREA}{number}")
+}
+
+/// The area that a topic is that of.
+pub fn area_of(topic: &str) -> Option<u32> {
+    topic.strip_prefix(AREA)?.parse().ok()
+}
+
 /// Whether something shows, to whoever sees it, what the run's calls carry or which actions they name.
 pub fn shows_content(bytes: &[u8]) -> bool {
-    let content =
-        [ACTION.as_bytes(), NAMED.as_bytes(), NOBODY.as_bytes(), POOL.as_bytes(), TOPIC.as_bytes(), &MARKER];
-    let begins = |at: usize| content.iter().any(|content| bytes[at..].starts_with(content));
+    let content = [ACTION, NAMED, NOBODY, POOL, AREA, TOPIC].map(str::as_bytes);
+    let begins =
+        |at: usize| content.iter().chain([&&MARKER[..]]).any(|content| bytes[at..].starts_with(content));
     bytes.iter().enumerate().any(|(at, byte)| matches!(*byte, b's' | MARKER_START) && begins(at))
 }
 
 /// The actions that a node of a run serves all the time.
 pub fn actions_of(run: &Run, node: usize) -> Vec<String> {
     let mut actions = vec![ACTION.to_owned()];
+    actions.extend((0..run.header.areas.as_ref().map_or(0, |areas| areas.count)).map(area));
     for call in run.calls() {
         if call.action == ActionKind::Served && call.provider(run.header.nodes.len()) == Some(node) {
             let path = action(&call);
@@ -82,7 +95,7 @@ pub fn operation(action: &str, payload: &[u8]) -> Option<u64> {
     if let Some(id) = action.strip_prefix(NAMED) {
         return id.parse().ok();
     }
-    if action != ACTION && !action.starts_with(POOL) {
+    if action != ACTION && !action.starts_with(POOL) && !action.starts_with(AREA) {
         return None;
     }
     let (id, _) = payload.split_first_chunk::<8>()?;

@@ -45,6 +45,11 @@ impl Denied {
         }
     }
 
+    /// Whether a token that is shown now could change it.
+    pub(crate) const fn wants_token(self) -> bool {
+        matches!(self, Self::NoToken | Self::NoTokenForThis | Self::TokenNotNow | Self::TokenRevoked)
+    }
+
     /// The stable name that fixtures use.
     pub const fn name(self) -> &'static str {
         match self {

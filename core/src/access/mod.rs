@@ -17,6 +17,7 @@ pub use credentials::{Credentials, Shown};
 pub use denied::Denied;
 pub use gate::TokenGate;
 pub use policy::{AccessPolicy, PolicyFull};
+pub(crate) use request::Judge;
 pub use request::{Caller, Request, Target};
 pub use rule::{Rule, Who};
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::request::Reach;
 use super::{Caller, Denied, RULES_MAX, Request, Rule, Who};
-use crate::token::Issuers;
+use crate::token::{Issuers, Right};
 
 /// No room for one more rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +72,12 @@ impl AccessPolicy {
     /// Whether nobody may what no rule is about.
     pub fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// Whether rules say who may serve. Where none does, everybody may, also where the policy is closed: that is about what
+    /// others do on this node, and whom this node calls is its own choice.
+    pub fn asks_who_serves(&self) -> bool {
+        self.rules.iter().any(|rule| rule.rights.contains(Right::Serve))
     }
 
     /// Whether a request is allowed at this time. Checks no signature; costs a comparison with the pattern of each rule for the

@@ -1,7 +1,8 @@
 //! What is asked of a policy.
 
-use super::Credentials;
+use super::{Credentials, Denied};
 use crate::capability::CapabilitySet;
+use crate::identity::NodeId;
 use crate::token::Right;
 use crate::wire::path::{ActionPath, PathPattern};
 
@@ -114,4 +115,10 @@ pub struct Request<'a> {
     pub network: &'a str,
     /// Who.
     pub caller: Caller<'a>,
+}
+
+/// Answers what other nodes may do on this one, at the time at which it is asked.
+pub(crate) trait Judge {
+    /// Whether this node, as its session has proved it, may do this.
+    fn judge(&self, right: Right, target: Target<'_>, node: &NodeId) -> Result<(), Denied>;
 }

@@ -33,6 +33,7 @@ use self::selector::{Candidate, SelectionState, Selector};
 pub use self::serve::ServeError;
 use self::serve::{Inbound, RequestOrigin, ServedRequest};
 pub use self::stream::{StreamId, StreamOptions};
+use crate::access::Judge;
 use crate::code::{CloseReason, Error};
 use crate::config::Config;
 use crate::identity::{Incarnation, NodeId};
@@ -123,8 +124,6 @@ pub(crate) enum In {
     Retire { link: LinkId },
     /// The link is gone.
     LinkLost { link: LinkId, reason: CloseReason },
-    /// A frame of a call arrived.
-    Frame { link: LinkId, header: FrameHeader, body: Bytes },
     /// The first byte of this call is on its way: from now on it may be executed.
     Started { link: LinkId, op: u64, sequence: u64 },
     /// So many payload bytes have left the link's queue.
@@ -489,13 +488,21 @@ impl Delivery {
         self.fail_calls_of(cx, link, reason);
     }
 
-    fn frame(&mut self, cx: &mut Cx<'_>, link: LinkId, header: FrameHeader, body: &Bytes) {
+    /// A frame of a call arrived. Whether its sender may call is asked before anything is done about it.
+    pub(crate) fn frame(
+        &mut self,
+        cx: &mut Cx<'_>,
+        judge: &dyn Judge,
+        link: LinkId,
+        header: FrameHeader,
+        body: &Bytes,
+    ) {
         if !self.links.contains_key(&link) {
             return;
         }
         let taken = HEADER_LEN + body.len();
         let result = match header.frame_type {
-            FrameType::Request => self.request_frame(cx, link, header, body),
+            FrameType::Request => self.request_frame(cx, judge, link, header, body),
             FrameType::RequestMore => self.request_more_frame(cx, link, header, body),
             FrameType::Reply => self.reply_frame(cx, link, header, body),
             FrameType::ReplyMore => self.reply_more_frame(cx, link, header, body),
@@ -516,6 +523,7 @@ impl Delivery {
             | FrameType::Goodbye
             | FrameType::Rekey
             | FrameType::Stale
+            | FrameType::Token
             | FrameType::Routed
             | FrameType::PathBroken
             | FrameType::Routes
@@ -525,6 +533,7 @@ impl Delivery {
             | FrameType::DirectoryDelta
             | FrameType::DirectoryDigest
             | FrameType::DirectoryRequest
+            | FrameType::IssuerHead
             | FrameType::WhoHas
             | FrameType::WhoHasAnswer
             | FrameType::Publish
@@ -624,7 +633,6 @@ impl Machine for Delivery {
                 self.check_idle(link);
             }
             In::LinkLost { link, reason } => self.link_lost(cx, link, reason),
-            In::Frame { link, header, body } => self.frame(cx, link, header, &body),
             In::Started { link, op, sequence } => self.started(cx, link, op, sequence),
             In::Flushed { link, bytes } => self.flushed(cx, link, bytes),
             In::StreamLeft { link, lane, bytes, ended } => self.stream_left(cx, link, lane, bytes, ended),

@@ -13,10 +13,13 @@ use super::dedup::Seen;
 use super::reassembly::{Progress, Reassembly};
 use super::stream::{self, Stream};
 use super::{Caller, Delivery, OpId, Out, Payload, RequestId, Served, over_limit};
+use crate::access::{Judge, Target};
 use crate::code::{CloseReason, Code, Error, Kind};
+use crate::identity::NodeId;
 use crate::link::{LinkId, Message, StreamLane, StreamOrder};
 use crate::machine::{Cx, injected};
 use crate::time::Instant;
+use crate::token::Right;
 use crate::wire::body::{CastMode, RequestExtras, RequestHead, StreamOpening};
 use crate::wire::frame::FrameHeader;
 use crate::wire::headers::Headers;
@@ -239,6 +242,7 @@ impl Delivery {
     pub(super) fn request_frame(
         &mut self,
         cx: &mut Cx<'_>,
+        judge: &dyn Judge,
         link: LinkId,
         header: FrameHeader,
         body: &Bytes,
@@ -266,7 +270,7 @@ impl Delivery {
             }
         }
         let cast = head.extras.cast;
-        let (served, codec) = match self.admit(cx, link, &head, body.len() - taken) {
+        let (served, codec) = match self.admit(cx, judge, (link, &peer.node), &head, body.len() - taken) {
             Ok(admitted) => admitted,
             Err(error) => {
                 self.refuse_cast(cx, link, header.id, cast, error);
@@ -300,7 +304,8 @@ impl Delivery {
     fn admit(
         &self,
         cx: &mut Cx<'_>,
-        link: LinkId,
+        judge: &dyn Judge,
+        (link, caller): (LinkId, &NodeId),
         head: &RequestHead<'_>,
         first_len: usize,
     ) -> Result<((Arc<ActionPath>, Shape), Codec), Error> {
@@ -335,6 +340,7 @@ impl Delivery {
         let codec = Codec::from_number(head.codec)
             .ok_or_else(|| Error::new(Code::Codec, alloc::format!("the codec {} is unknown", head.codec)))?;
         let shape = head.extras.stream.map_or(Shape::Unary, |stream| stream.shape);
+        self.check_right(cx, judge, caller, head.action)?;
         if let Some(served) = self.action(cx, head.action, shape) {
             if shape.is_stream() && !self.has_room_for_stream(link) {
                 cx.count("delivery.streams_full");
@@ -354,6 +360,36 @@ impl Delivery {
             Ok(path) => Err(not_found(&path)),
             Err(error) => Err(Error::new(Code::InvalidArgument, alloc::format!("{error}"))),
         }
+    }
+
+    /// Whether a node may call an action, served or not: what is served is none of the business of who may not call it.
+    fn check_right(
+        &self,
+        cx: &mut Cx<'_>,
+        judge: &dyn Judge,
+        caller: &NodeId,
+        action: &str,
+    ) -> Result<(), Error> {
+        let parsed;
+        let path = if let Some(served) = self.actions.get(action) {
+            &*served.path
+        } else {
+            parsed = action.parse().map_err(|error: crate::wire::path::PathError| {
+                Error::new(Code::InvalidArgument, alloc::format!("{error}"))
+            })?;
+            &parsed
+        };
+        if injected!(cx, "access-unchecked") {
+            return Ok(());
+        }
+        judge.judge(Right::Call, Target::Path(path), caller).map_err(|denied| {
+            if denied.code() == Code::Unauthenticated {
+                cx.count("delivery.unauthenticated");
+            } else {
+                cx.count("delivery.permission_denied");
+            }
+            Error::new(denied.code(), alloc::format!("{denied}"))
+        })
     }
 
     fn accept(&mut self, cx: &mut Cx<'_>, link: LinkId, id: u64, ticket: Ticket, mut payload: Payload) {

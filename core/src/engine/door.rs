@@ -58,6 +58,12 @@ pub enum Input {
         /// The bytes, in any portions.
         data: BytesMut,
     },
+    /// What time it is in the world. To be told at the start, before the first link, and now and then: tokens hold from a time until
+    /// a time, and hold never as long as nobody has said what time it is.
+    WallClock {
+        /// Milliseconds since 1970-01-01T00:00:00Z.
+        unix_ms: u64,
+    },
     /// The transport can take this many bytes more. Without credit the engine transmits nothing, so a peer that
     /// does not read fills the engine's bounded queue, not the driver's memory.
     Credit {

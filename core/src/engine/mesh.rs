@@ -12,6 +12,7 @@ use super::{
 use crate::capability::{CapabilitySet, Filter, ScopeQuery, SubnetId};
 use crate::code::{Code, Error, Kind};
 use crate::delivery::selector::{Candidate, Selector};
+use crate::directory::Provider;
 use crate::identity::{Incarnation, NodeId, NodeLabel};
 use crate::machine::Cx;
 use crate::predicate::Predicate;
@@ -291,6 +292,12 @@ impl Engine {
                 if *node != self.node_id && !self.delivery.is_connected(node) {
                     self.check_path(node)?;
                 }
+                if self.authority.asks_who_serves()
+                    && let Ok(path) = action.parse()
+                    && self.may_serve(node, &path).is_err()
+                {
+                    return Err(self.nobody_may_serve(&path, &[*node]));
+                }
                 Ok(Nodes::One([*node]))
             }
             Target::Any | Target::Select(Selector::LocalFirst) if self.delivery.takes_calls(action) => {
@@ -312,7 +319,14 @@ impl Engine {
             let text = alloc::format!("whoever serves {action} takes no calls at the moment");
             return Err(Error::of_kind(Kind::NotRunning, text));
         }
-        let candidates: Vec<Candidate<'_>> = running
+        let may = |provider: &&Provider<'_>| self.may_serve(&provider.node, &provider.entry.path).is_ok();
+        let rightful: Vec<&Provider<'_>> = running.iter().filter(may).collect();
+        if is_known && rightful.is_empty() {
+            let path = running[0].entry.path.clone();
+            let nodes: Vec<NodeId> = running.iter().map(|provider| provider.node).collect();
+            return Err(self.nobody_may_serve(&path, &nodes));
+        }
+        let candidates: Vec<Candidate<'_>> = rightful
             .iter()
             .filter_map(|provider| {
                 let node = provider.node;

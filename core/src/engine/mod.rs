@@ -4,6 +4,7 @@
 //! (`call`, `serve`, ...), and *getters*. After any input or command, drain [`Engine::poll_output`] until it gives `None`
 //! and look at [`Engine::poll_timeout`].
 
+mod access;
 mod door;
 mod mesh;
 mod policy;
@@ -23,6 +24,7 @@ pub use door::*;
 pub use mesh::{NodeInfo, Query};
 
 use crate::address::Address;
+use crate::authority::{self, Authority};
 use crate::code::{CloseReason, Code, Error};
 use crate::config::Config;
 use crate::delivery::{self, Delivery};
@@ -53,6 +55,7 @@ use crate::wire::path::ActionPath;
 ///     let config = Arc::new(Config {
 ///         network: "example".parse().unwrap(),
 ///         trust: Trust::Open,
+///         access: lacewing_core::config::Access::default(),
 ///         route_metric: lacewing_core::config::RouteMetric::default(),
 ///         label: "node@example".parse().unwrap(),
 ///         listen: Vec::new(),
@@ -112,6 +115,7 @@ pub struct Engine {
     routing: Routing,
     directory: Directory,
     discovery: Discovery,
+    authority: Box<Authority>,
     delivery: Delivery,
     resilience: Resilience,
     topics: Topics,
@@ -150,6 +154,7 @@ impl Engine {
             routing: Routing::new(config.clone(), node_id, incarnation, rng(RandomDomain::Routing)),
             directory: Directory::new(config.clone(), identity, incarnation, now, directory_rng),
             discovery: Discovery::new(config.clone(), node_id, rng(RandomDomain::Discovery)),
+            authority: Box::new(Authority::new(config.clone(), node_id)),
             delivery: Delivery::new(config.clone(), own, rng(RandomDomain::Delivery)),
             resilience: Resilience::new(config.clone(), rng(RandomDomain::Resilience)),
             topics: Topics::new(
@@ -188,6 +193,7 @@ impl Engine {
             }
             Input::LinkDown { link } => self.tell_links(link::In::Down { link }),
             Input::Received { link, data } => self.tell_links(link::In::Received { link, data }),
+            Input::WallClock { unix_ms } => self.tell_authority(authority::In::WallClock { unix_ms }),
             Input::Credit { link, bytes } => self.tell_links(link::In::TransportCredit { link, bytes }),
         }
         self.settle();
@@ -227,6 +233,7 @@ impl Engine {
         self.routing.on_timeout(&mut cx);
         self.directory.on_timeout(&mut cx);
         self.discovery.on_timeout(&mut cx);
+        self.authority.on_timeout(&mut cx);
         self.settle();
         if self.lifecycle == Lifecycle::Draining && now >= self.stop_by {
             self.abandon();
@@ -282,6 +289,7 @@ impl Engine {
             (self.routing.timeout(), "routing"),
             (self.directory.timeout(), "directory"),
             (self.discovery.timeout(), "discovery"),
+            (self.authority.timeout(), "authority"),
             (stop, "engine"),
         ]
         .into_iter()
@@ -508,6 +516,7 @@ impl Engine {
         self.routing.gauges(&mut add);
         self.directory.gauges(&mut add);
         self.discovery.gauges(&mut add);
+        self.authority.gauges(&mut add);
         gauges
     }
 

@@ -3,6 +3,7 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use super::access::Bench;
 use super::{
     Engine, Publication, PublishMode, PublishReport, SubscribeOptions, SubscriptionId, SubscriptionStats,
     TopicStats,
@@ -100,7 +101,8 @@ impl Engine {
             }
         }
         let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
-        let report = self.topics.publish(&mut cx, &topic, publication, &candidates);
+        let bench = Bench { now: self.now, authority: &self.authority, directory: &self.directory };
+        let report = self.topics.publish(&mut cx, &bench, &topic, publication, &candidates);
         self.settle();
         report
     }

@@ -241,6 +241,8 @@ impl Connected {
             | FrameType::DirectoryDelta
             | FrameType::DirectoryDigest
             | FrameType::DirectoryRequest
+            | FrameType::IssuerHead
+            | FrameType::Token
             | FrameType::WhoHas
             | FrameType::WhoHasAnswer
             | FrameType::Publish

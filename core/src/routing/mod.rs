@@ -325,6 +325,7 @@ impl Routing {
             FrameType::Pong => self.ponged(cx, link, &body),
             FrameType::Identity
             | FrameType::Hello
+            | FrameType::Token
             | FrameType::KeepAlive
             | FrameType::Credit
             | FrameType::Goodbye
@@ -347,6 +348,7 @@ impl Routing {
             | FrameType::DirectoryDelta
             | FrameType::DirectoryDigest
             | FrameType::DirectoryRequest
+            | FrameType::IssuerHead
             | FrameType::WhoHas
             | FrameType::WhoHasAnswer
             | FrameType::Publish

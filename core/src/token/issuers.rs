@@ -147,6 +147,11 @@ impl Issuers {
         if newer { Learnt::Newer } else { Learnt::Known }
     }
 
+    /// What an issuer has said last, if its word for its generation is known.
+    pub fn head(&self, issuer: &PublicKey) -> Option<&IssuerHead> {
+        self.table.get(issuer).and_then(|standing| standing.head.as_ref())
+    }
+
     /// The heads that are known, for passing on, in the order of their keys.
     pub fn heads(&self) -> impl Iterator<Item = &IssuerHead> {
         self.table.values().filter_map(|standing| standing.head.as_ref())

@@ -30,6 +30,7 @@ pub use self::publish::{Publication, PublishMode, PublishReport};
 use self::receive::Publishers;
 use self::subscription::{Held, Subscription};
 pub use self::subscription::{Overflow, SubscribeOptions, SubscriptionStats};
+use crate::access::Judge;
 use crate::code::{CloseReason, Code, Error, Kind};
 use crate::config::Config;
 use crate::identity::{Incarnation, NodeId};
@@ -111,8 +112,6 @@ pub(crate) enum In {
     LinkLost { link: LinkId },
     /// The node is forgotten.
     Forget { node: NodeId },
-    /// `PUBLISH` or `PUBLISH_MORE`.
-    Frame { link: LinkId, header: FrameHeader, body: Bytes },
     /// So many bytes have left the link's queue.
     Left { link: LinkId, bytes: usize },
     /// The node took a new incarnation.
@@ -388,6 +387,24 @@ impl Topics {
     }
 }
 
+impl Topics {
+    /// A frame of an event arrived. Whether its sender may publish is asked once the event is whole.
+    pub(crate) fn frame(
+        &mut self,
+        cx: &mut Cx<'_>,
+        judge: &dyn Judge,
+        link: LinkId,
+        header: FrameHeader,
+        body: &Bytes,
+    ) {
+        match header.frame_type {
+            FrameType::Publish => self.published(cx, judge, link, header.more, body),
+            FrameType::PublishMore => self.published_more(cx, judge, link, header.more, body),
+            other => debug_assert!(false, "{} is no frame of topics", other.name()),
+        }
+    }
+}
+
 impl Machine for Topics {
     type In = In;
     type Out = Out;
@@ -410,11 +427,6 @@ impl Machine for Topics {
                 self.counts.remove(&node);
                 self.publishers.forget(&node);
             }
-            In::Frame { link, header, body } => match header.frame_type {
-                FrameType::Publish => self.published(cx, link, header.more, &body),
-                FrameType::PublishMore => self.published_more(cx, link, header.more, &body),
-                other => debug_assert!(false, "{} is no frame of topics", other.name()),
-            },
             In::Left { link, bytes } => {
                 if let Some(state) = self.links.get_mut(&link) {
                     state.queued_bytes = state.queued_bytes.saturating_sub(bytes);

@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 use rand_core::Rng;
 
 use super::pace::TooFast;
-use super::{GroupName, TOPICS_KEPT, TopicEvent, Topics, rights};
+use super::{GroupName, Out, TOPICS_KEPT, TopicEvent, Topics, rights};
+use crate::access::Judge;
 use crate::capability::Visibility;
 use crate::code::{Code, Error, Kind};
 use crate::identity::NodeId;
@@ -134,10 +135,32 @@ impl Topics {
         Ok(shared)
     }
 
+    /// Those who may have an event. One that lacks a token, and that there is no session to show it in, gets a session: it has its
+    /// right to later ones, if it has it, from then on.
+    fn entitled<'a, 'b>(
+        &mut self,
+        judge: &dyn Judge,
+        topic: &ActionPath,
+        candidates: &'b [Candidate<'a>],
+    ) -> Vec<&'b Candidate<'a>> {
+        let mut entitled = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            match rights::check(judge, Right::Subscribe, &candidate.node, topic) {
+                Ok(()) => entitled.push(candidate),
+                Err(denied) if denied.wants_token() && !self.has_way(&candidate.node) => {
+                    self.out.push_back(Out::OpenTunnel { node: candidate.node });
+                }
+                Err(_) => {}
+            }
+        }
+        entitled
+    }
+
     /// Publishes an event to these nodes and to the subscriptions of this one. An error says that nobody gets it.
     pub(crate) fn publish(
         &mut self,
         cx: &mut Cx<'_>,
+        judge: &dyn Judge,
         topic: &Arc<ActionPath>,
         publication: Publication<'_>,
         candidates: &[Candidate<'_>],
@@ -152,9 +175,7 @@ impl Topics {
             return Err(Error::new(Code::TooLarge, text));
         }
         let bytes = EVENT_COST + topic.as_str().len() + headers.bytes() + length;
-        let may =
-            |candidate: &&Candidate<'_>| rights::check(Right::Subscribe, &candidate.node, topic).is_ok();
-        let candidates: Vec<&Candidate<'_>> = candidates.iter().filter(may).collect();
+        let candidates = self.entitled(judge, topic, candidates);
         let audience = self.audience(topic, &mode, &candidates, (bytes, length));
         if audience.own.iter().any(|id| self.subscriptions.get(id).is_some_and(|own| own.holds_up(bytes))) {
             cx.count("topics.backpressure");

@@ -32,6 +32,8 @@ pub enum FrameType {
     Rekey,
     /// The receiver's own incarnation has been overtaken; here is the proof.
     Stale,
+    /// A token that the sender has.
+    Token,
     /// A call, or the first chunk of one.
     Request,
     /// A further chunk of a call.
@@ -78,6 +80,8 @@ pub enum FrameType {
     DirectoryDigest,
     /// Asks for the sets of some owners.
     DirectoryRequest,
+    /// The generation of an issuer of tokens, signed by it.
+    IssuerHead,
     /// Asks who serves an action.
     WhoHas,
     /// The answer to a `WHO_HAS`.
@@ -92,7 +96,7 @@ pub enum FrameType {
 
 impl FrameType {
     /// Every known type, by number.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::Identity,
         Self::Hello,
         Self::KeepAlive,
@@ -100,6 +104,7 @@ impl FrameType {
         Self::Goodbye,
         Self::Rekey,
         Self::Stale,
+        Self::Token,
         Self::Request,
         Self::RequestMore,
         Self::Reply,
@@ -123,6 +128,7 @@ impl FrameType {
         Self::DirectoryDelta,
         Self::DirectoryDigest,
         Self::DirectoryRequest,
+        Self::IssuerHead,
         Self::WhoHas,
         Self::WhoHasAnswer,
         Self::Publish,
@@ -139,6 +145,7 @@ impl FrameType {
             Self::Goodbye => 0x05,
             Self::Rekey => 0x06,
             Self::Stale => 0x07,
+            Self::Token => 0x08,
             Self::Request => 0x10,
             Self::RequestMore => 0x11,
             Self::Reply => 0x12,
@@ -162,6 +169,7 @@ impl FrameType {
             Self::DirectoryDelta => 0x30,
             Self::DirectoryDigest => 0x31,
             Self::DirectoryRequest => 0x32,
+            Self::IssuerHead => 0x33,
             Self::WhoHas => 0x38,
             Self::WhoHasAnswer => 0x39,
             Self::Publish => 0x40,
@@ -180,6 +188,7 @@ impl FrameType {
             0x05 => Self::Goodbye,
             0x06 => Self::Rekey,
             0x07 => Self::Stale,
+            0x08 => Self::Token,
             0x10 => Self::Request,
             0x11 => Self::RequestMore,
             0x12 => Self::Reply,
@@ -203,6 +212,7 @@ impl FrameType {
             0x30 => Self::DirectoryDelta,
             0x31 => Self::DirectoryDigest,
             0x32 => Self::DirectoryRequest,
+            0x33 => Self::IssuerHead,
             0x38 => Self::WhoHas,
             0x39 => Self::WhoHasAnswer,
             0x40 => Self::Publish,
@@ -222,6 +232,7 @@ impl FrameType {
             Self::Goodbye => "GOODBYE",
             Self::Rekey => "REKEY",
             Self::Stale => "STALE",
+            Self::Token => "TOKEN",
             Self::Request => "REQUEST",
             Self::RequestMore => "REQUEST_MORE",
             Self::Reply => "REPLY",
@@ -245,6 +256,7 @@ impl FrameType {
             Self::DirectoryDelta => "DIRECTORY_DELTA",
             Self::DirectoryDigest => "DIRECTORY_DIGEST",
             Self::DirectoryRequest => "DIRECTORY_REQUEST",
+            Self::IssuerHead => "ISSUER_HEAD",
             Self::WhoHas => "WHO_HAS",
             Self::WhoHasAnswer => "WHO_HAS_ANSWER",
             Self::Publish => "PUBLISH",
@@ -291,6 +303,7 @@ impl FrameType {
                     | Self::Credit
                     | Self::Goodbye
                     | Self::Stale
+                    | Self::Token
                     | Self::Skippable(_)
             )
     }

@@ -159,6 +159,7 @@ fn engine(secret: u8) -> Engine {
     let config = Arc::new(Config {
         network: "pair".parse().unwrap(),
         trust: Trust::NetworkKey(NetworkKey::new([7; 32])),
+        access: lacewing_core::config::Access::default(),
         route_metric: lacewing_core::config::RouteMetric::default(),
         label: "node@pair".parse().unwrap(),
         listen: Vec::new(),

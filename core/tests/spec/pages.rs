@@ -25,7 +25,7 @@ use lacewing_core::wire::body::discovery::{WhoHas, WhoHasAnswer};
 use lacewing_core::wire::body::routing::{PathBroken, Ping, RouteRequest, RoutedHead, Routes};
 use lacewing_core::wire::body::topics::PublishHead;
 use lacewing_core::wire::body::{
-    Credit, Goodbye, Hello, ReplyHead, RequestHead, Stale, TunnelAck, TunnelHeader, decode_error,
+    Credit, Goodbye, Hello, ReplyHead, RequestHead, Stale, TokenShown, TunnelAck, TunnelHeader, decode_error,
     encode_error,
 };
 use lacewing_core::wire::cbor::Reader;
@@ -245,6 +245,7 @@ fn reencode(header: FrameHeader, body: &[u8]) -> Result<Vec<u8>, WireError> {
         }
         FrameType::Goodbye => Goodbye::decode(body)?.encode(&mut again),
         FrameType::Stale => Stale::decode(body)?.encode(&mut again),
+        FrameType::Token => TokenShown::decode(body)?.encode(&mut again),
         FrameType::Error => encode_error(&decode_error(body)?, &mut again),
         FrameType::Request => {
             let (head, taken) = RequestHead::decode(body)?;
@@ -282,6 +283,7 @@ fn reencode(header: FrameHeader, body: &[u8]) -> Result<Vec<u8>, WireError> {
         FrameType::DirectoryDelta => DirectoryDelta::decode(body)?.encode(&mut again),
         FrameType::DirectoryDigest => DirectoryDigest::decode(body)?.encode(&mut again),
         FrameType::DirectoryRequest => DirectoryRequest::decode(body)?.encode(&mut again),
+        FrameType::IssuerHead => IssuerHead::decode(body)?.encode(&mut again),
         FrameType::WhoHas => WhoHas::decode(body)?.encode(&mut again),
         FrameType::WhoHasAnswer => WhoHasAnswer::decode(body)?.encode(&mut again),
         FrameType::Publish => {

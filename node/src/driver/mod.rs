@@ -104,6 +104,8 @@ struct Core {
     handlers: BTreeMap<String, Handler>,
     subscribers: Vec<Arc<Subscriber>>,
     inboxes: BTreeMap<SubscriptionId, Arc<Inbox>>,
+    /// What tells the time in the world, and when it is asked next.
+    wall: Option<(fn() -> u64, Instant)>,
     /// When the timer task wakes up next.
     timer_at: Instant,
     counters: Counters,
@@ -130,6 +132,21 @@ enum Effect {
     Dial(DialId, Address),
     /// Tells whoever waits for room at this end of a stream.
     Room(Arc<StreamEnd>),
+}
+
+/// How often the engine is told the time in the world.
+const WALL_CLOCK_EVERY: Duration = Duration::from_secs(60);
+
+impl Core {
+    /// Tells the engine the time in the world, if that is due.
+    fn follow_time(&mut self, now: Instant) {
+        let Some((unix_ms, due)) = self.wall else { return };
+        if now >= due {
+            self.wall = Some((unix_ms, now + WALL_CLOCK_EVERY));
+            let outcome = self.engine.handle_input(now, Input::WallClock { unix_ms: unix_ms() });
+            self.check(outcome);
+        }
+    }
 }
 
 /// The engine's time: nanoseconds since the node was started, by tokio's clock, which tests and simulators own.
@@ -179,6 +196,7 @@ impl Driver {
                 handlers: BTreeMap::new(),
                 subscribers: Vec::new(),
                 inboxes: BTreeMap::new(),
+                wall: None,
                 timer_at: Instant::ZERO,
                 counters: Counters::default(),
                 closed: false,
@@ -299,6 +317,24 @@ impl Driver {
                 self.services.spawn(&self.runtime, async move { listen::dial(driver, dial, addr).await });
             }
         }
+    }
+
+    // --- the time in the world
+
+    /// Tells the engine once, and lets it count from there.
+    pub(crate) fn tell_time(self: &Arc<Self>, unix_ms: impl FnOnce() -> u64) {
+        self.with(|core, now| {
+            let outcome = core.engine.handle_input(now, Input::WallClock { unix_ms: unix_ms() });
+            core.check(outcome);
+        });
+    }
+
+    /// Tells the engine, and again every minute while it is awake: the clock may be set.
+    pub(crate) fn follow_time(self: &Arc<Self>, unix_ms: fn() -> u64) {
+        self.with(|core, now| {
+            core.wall = Some((unix_ms, now));
+            core.follow_time(now);
+        });
     }
 
     // --- commands of the application

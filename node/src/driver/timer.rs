@@ -22,6 +22,7 @@ pub(super) async fn run(driver: Arc<Driver>) {
                 driver.with(|core, now| {
                     // This task looks again by itself, so nobody needs to wake it.
                     core.timer_at = Instant::ZERO;
+                    core.follow_time(now);
                     let outcome = core.engine.handle_timeout(now);
                     core.check(outcome);
                 });

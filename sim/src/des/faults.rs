@@ -26,6 +26,8 @@ impl<'r> World<'r, '_, '_> {
             Item::Subscribe(item) => Some(item.node),
             Item::Unsubscribe(item) => Some(item.node),
             Item::Publish(item) => Some(item.node),
+            Item::Token(item) => Some(item.node),
+            Item::Revoke(item) => Some(item.node),
             Item::Crash(crash) if crash.mode == CrashMode::Clean => Some(crash.node),
             Item::Crash(_)
             | Item::Partition(_)
@@ -80,6 +82,8 @@ impl<'r> World<'r, '_, '_> {
                 self.publish(item);
                 true
             }
+            Item::Token(item) => self.give_token(item),
+            Item::Revoke(item) => self.take_back(item),
             Item::Partition(partition) => self.partition(index, partition),
             Item::Reset(reset) => self.reset(reset.pair),
             Item::HalfOpen(half_open) => self.sever(half_open.pair),
@@ -139,6 +143,8 @@ impl<'r> World<'r, '_, '_> {
             | Item::Subscribe(_)
             | Item::Unsubscribe(_)
             | Item::Publish(_)
+            | Item::Token(_)
+            | Item::Revoke(_)
             | Item::Reset(_)
             | Item::HalfOpen(_)
             | Item::Crash(_) => {}

@@ -13,12 +13,11 @@ use super::mesh::Offers;
 use super::queue::Event;
 use super::stream::StreamEnd;
 use crate::random::derive_key;
-use crate::run::{Clock, Run, SubscribeItem};
+use crate::rights::{self, CLOCK_START_MS};
+use crate::run::{Clock, Run, SubscribeItem, TokenItem};
 
 /// The port on which every node listens.
 pub(super) const PORT: u16 = 7_400;
-/// What wall clocks say at the start of a run, in Unix milliseconds.
-const CLOCK_START_MS: u64 = 1_700_000_000_000;
 /// What a clock says that was set back.
 const CLOCK_BACK_MS: u64 = 1_600_000_000_000;
 
@@ -44,6 +43,8 @@ pub(super) struct Host {
     pub(super) offers: Offers,
     /// Subscriptions of the run that the application wants, whether or not its process runs.
     pub(super) subscribed: BTreeMap<u64, SubscribeItem>,
+    /// Tokens that the application has, whether or not its process runs.
+    pub(super) tokens: Vec<TokenItem>,
 }
 
 /// A process.
@@ -57,6 +58,8 @@ pub(super) struct Process {
     /// Subscriptions of the run that this process has.
     pub(super) subscriptions: BTreeMap<SubscriptionId, u64>,
     pub(super) dials: BTreeSet<DialId>,
+    /// What it has heard of the issuers of areas.
+    pub(super) heard: BTreeMap<u32, u64>,
     /// Ends that the engine does not want to read now.
     pub(super) choked: BTreeSet<StreamEnd>,
     /// Steps since the tables were last looked at.
@@ -93,6 +96,11 @@ pub(super) fn node_at(addr: &Address) -> Option<usize> {
     (usize::from(high) * 256 + usize::from(low)).checked_sub(1)
 }
 
+/// What time it is in the world of a run. Clocks that go back are for incarnations; those of tokens are right.
+pub(super) fn unix_ms(now: Instant) -> u64 {
+    CLOCK_START_MS + now.as_millis()
+}
+
 /// The configuration of a node of a run.
 pub(super) fn config(run: &Run, node: usize) -> Config {
     let (mut limits, mut timing) = (Limits::default(), Timing::default());
@@ -102,6 +110,7 @@ pub(super) fn config(run: &Run, node: usize) -> Config {
     Config {
         network: "simulation".parse().expect("a valid network name"),
         trust: Trust::NetworkKey(NetworkKey::new(derive_key(run.header.seed, "network key"))),
+        access: rights::access(run, node),
         route_metric: run.header.route_metric.in_core(),
         label: format!("n{node}").parse().expect("a valid label"),
         listen: vec![SocketAddr::new(ip(node), PORT).into()],
@@ -128,6 +137,7 @@ impl Host {
             restart_due: false,
             offers: Offers::default(),
             subscribed: BTreeMap::new(),
+            tokens: Vec::new(),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! It sees the whole protocol and nothing of the tokio driver. `FIDELITY.md` says how its network differs from a real one.
 
+mod access;
 mod application;
 mod faults;
 mod host;
@@ -102,6 +103,7 @@ enum Tag {
     Close,
     Event,
     Command,
+    WallClock,
 }
 
 /// Leaves a line in the trace, if anybody reads it.
@@ -292,13 +294,17 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
         host.persisted = Some(incarnation);
         let seed = derive_key(self.run.header.seed, &format!("engine {node} life {life}"));
         let hook = Box::new(Hook::new(&self.marks, &self.survey.ears[node], self.options.inject.as_deref()));
-        let engine = Engine::new(host.config.clone(), host.identity.clone(), incarnation, now, seed, hook);
+        let mut engine =
+            Engine::new(host.config.clone(), host.identity.clone(), incarnation, now, seed, hook);
+        let told = engine.handle_input(now, Input::WallClock { unix_ms: host::unix_ms(now) });
+        debug_assert!(told.is_ok(), "time does not go back");
         host.process = Some(Process::new(engine));
         self.survey.happens(node, &What::Started { life });
         self.history.push(now, node, What::Started { life });
         self.chain.add(&[now.as_nanos(), node as u64, Tag::Command as u64, life.into()], b"start");
         tell!(self, node, "starts life {life}");
         self.survey.ears[node].lock().announces = true;
+        self.show_again(node);
         let limit = self.run.header.action_limit;
         for action in payload::actions_of(self.run, node) {
             self.with(node, |engine, now| {
@@ -410,6 +416,7 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
     fn after_step(&mut self, node: usize) {
         let now = self.now;
         self.note_ways(node);
+        self.note_issuers(node);
         self.survey.listen(now, node);
         let host = &mut self.hosts[node];
         let life = host.life;
@@ -498,6 +505,7 @@ fn describe(input: &Input) -> (Tag, u64, u64, [u8; 16]) {
             (Tag::Received, link.0, data.len() as u64, tail)
         }
         Input::Credit { link, bytes } => (Tag::Credit, link.0, *bytes as u64, none),
+        Input::WallClock { unix_ms } => (Tag::WallClock, *unix_ms, 0, none),
     }
 }
 
@@ -512,6 +520,7 @@ impl Process {
             requests: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
             dials: BTreeSet::new(),
+            heard: BTreeMap::new(),
             choked: BTreeSet::new(),
             steps: 0,
         }

@@ -156,6 +156,20 @@ pub enum What {
         /// Whether topic, payload and publisher are, byte for byte, those of this event.
         matches: bool,
     },
+    /// The application tells its node what the issuer of an area says.
+    IssuerTold {
+        /// The area.
+        area: u32,
+        /// The issuer's generation.
+        generation: u64,
+    },
+    /// The node, which trusts the issuer of an area, knows what that says. It may have known for a while.
+    IssuerHeard {
+        /// The area.
+        area: u32,
+        /// The issuer's generation.
+        generation: u64,
+    },
     /// The node stands still.
     Paused,
     /// The node goes on.
@@ -290,6 +304,8 @@ impl History {
                 | What::EventPublished { .. }
                 | What::EventRefused { .. }
                 | What::EventArrives { .. }
+                | What::IssuerTold { .. }
+                | What::IssuerHeard { .. }
                 | What::Paused
                 | What::Resumed
                 | What::PeerUp { .. }

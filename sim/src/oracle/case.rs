@@ -207,7 +207,9 @@ fn lasts(item: &Item) -> Duration {
         | Item::Capabilities(_)
         | Item::Subscribe(_)
         | Item::Unsubscribe(_)
-        | Item::Publish(_) => Micros::ZERO,
+        | Item::Publish(_)
+        | Item::Token(_)
+        | Item::Revoke(_) => Micros::ZERO,
     };
     lasts.as_duration()
 }

@@ -66,7 +66,7 @@ fn expected(case: &Case<'_>, from: usize, spec: &CallSpec<'_>) -> Expected {
     match (spec.to, spec.action) {
         (Some(to), ActionKind::Served) => near(to),
         (Some(to), ActionKind::Unknown) if near(to) == Expected::Answer => Expected::Error(Code::NotFound),
-        (Some(_), _) => Expected::Either,
+        (Some(_), _) | (None, ActionKind::Area(_)) => Expected::Either,
         (None, ActionKind::Unknown) => nobody(),
         (None, ActionKind::Served) => {
             spec.provider(case.run.header.nodes.len()).map_or(Expected::Either, near)

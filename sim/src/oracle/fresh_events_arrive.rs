@@ -7,7 +7,8 @@ use lacewing_core::wire::path::{ActionPath, PathPattern};
 use super::case::at;
 use super::{Case, Class, Finding, Oracle};
 use crate::history::What;
-use crate::run::EventMode;
+use crate::payload;
+use crate::run::{EventMode, PublishItem};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "fresh-events-arrive",
@@ -41,7 +42,10 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
         }
     }
     for (event, entry) in published {
-        let Some(item) = events.get(&event).filter(|item| item.mode == EventMode::All) else { continue };
+        // Those of areas need rights.
+        let is_open = |item: &&&PublishItem| payload::area_of(&item.topic).is_none();
+        let item = events.get(&event).filter(|item| item.mode == EventMode::All);
+        let Some(item) = item.filter(is_open) else { continue };
         let Ok(topic) = item.topic.parse::<ActionPath>() else { continue };
         for (sub, node) in &open {
             let Some(subscription) = subscriptions.get(sub).filter(|it| it.queue >= ROOM) else { continue };

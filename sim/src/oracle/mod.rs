@@ -19,6 +19,7 @@ mod hops_are_distances;
 mod limit_never_exceeded;
 mod links_come_back;
 mod losers_are_told_to_stop;
+mod no_action_without_a_right;
 mod no_down_without_cause;
 mod no_execution_denied;
 mod no_failure_without_cause;
@@ -35,6 +36,7 @@ mod queues_within_caps;
 mod relays_see_nothing;
 mod repeats_stay_in_budget;
 mod reply_matches_request;
+mod rights_hold_when_quiet;
 mod shutdown_ends;
 mod tables_empty_when_quiet;
 #[cfg(test)]
@@ -112,6 +114,7 @@ pub const ALL: &[Oracle] = &[
     limit_never_exceeded::ORACLE,
     links_come_back::ORACLE,
     losers_are_told_to_stop::ORACLE,
+    no_action_without_a_right::ORACLE,
     no_down_without_cause::ORACLE,
     no_execution_denied::ORACLE,
     no_failure_without_cause::ORACLE,
@@ -128,6 +131,7 @@ pub const ALL: &[Oracle] = &[
     relays_see_nothing::ORACLE,
     repeats_stay_in_budget::ORACLE,
     reply_matches_request::ORACLE,
+    rights_hold_when_quiet::ORACLE,
     shutdown_ends::ORACLE,
     tables_empty_when_quiet::ORACLE,
     unknown_actions_are_answered::ORACLE,

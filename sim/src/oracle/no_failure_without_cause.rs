@@ -56,6 +56,8 @@ fn is_own_reason(code: Code, action: ActionKind) -> bool {
     match code {
         // Whether somebody serves a pool is a matter of its own.
         Code::NotFound | Code::Unavailable if matches!(action, ActionKind::Pool(_)) => true,
+        // Who may call an area is asked elsewhere.
+        Code::Unauthenticated | Code::PermissionDenied => matches!(action, ActionKind::Area(_)),
         Code::NotFound => action == ActionKind::Unknown,
         Code::DeadlineExceeded
         | Code::Cancelled

@@ -1,6 +1,6 @@
 //! Plan and seed give a run.
 
-use super::{Plan, WorkPlan, faults, offers, topics, work};
+use super::{AccessPlan, Plan, WorkPlan, access, faults, offers, topics, work};
 use crate::bounds;
 use crate::quantity::Micros;
 use crate::random::Random;
@@ -11,7 +11,7 @@ use crate::run::{
 use crate::seed::Seed;
 
 /// How long callers of the fresh phase wait: as long as it takes on any network that plans describe.
-const FRESH_TIMEOUT: Micros = Micros::from_millis(10_000);
+pub(super) const FRESH_TIMEOUT: Micros = Micros::from_millis(10_000);
 
 impl Plan {
     /// The run that this plan and a seed give: always the same.
@@ -29,6 +29,9 @@ impl Plan {
         let mut run = Run { header: self.header(seed, nodes, dials), items: Vec::new() };
         run.header.route_metric = route_metric;
         run.header.phases = phases(&run.header, duration);
+        run.header.areas = self
+            .areas()
+            .map(|plan| access::areas(plan, run.header.nodes.len(), &mut Random::new(seed, "plan.areas")));
         let mut ids = work::Ids::default();
         for (index, work) in self.work.iter().enumerate() {
             let mut random = Random::new(seed, &format!("plan.work.{index}"));
@@ -38,6 +41,7 @@ impl Plan {
                 WorkPlan::Providers(plan) => offers::providers(plan, pools, &run.header, random, items),
                 WorkPlan::Capabilities(plan) => offers::capabilities(plan, &run.header, random, items),
                 WorkPlan::Topics(plan) => topics::expand(plan, &run.header, &mut ids, random, items),
+                WorkPlan::Access(plan) => access::expand(plan, &run.header, &mut ids, random, items),
             }
         }
         let mut swarm = Random::new(seed, "plan.swarm");
@@ -54,6 +58,13 @@ impl Plan {
         // Stable: what comes at the same time stays in the order of the plan.
         run.items.sort_by_key(Item::at);
         run
+    }
+
+    fn areas(&self) -> Option<&AccessPlan> {
+        self.work.iter().find_map(|work| match work {
+            WorkPlan::Access(plan) => Some(plan),
+            _ => None,
+        })
     }
 
     fn node(&self, random: &mut Random) -> NodeSpec {
@@ -91,6 +102,7 @@ impl Plan {
                 max: limit.max.draw(&mut random),
                 queue: limit.queue.draw(&mut random),
             }),
+            areas: None,
             timing: self.timing.clone(),
         }
     }

@@ -3,6 +3,7 @@
 //! Plans are TOML files in `scenarios/`. Each family of faults draws from a random stream of its own, so that a change in one
 //! moves nothing in another.
 
+mod access;
 mod expand;
 mod faults;
 mod offers;
@@ -239,6 +240,30 @@ pub enum WorkPlan {
     Capabilities(CapabilityPlan),
     /// Nodes subscribe to topics and publish events.
     Topics(TopicPlan),
+    /// Nodes guard areas, are given tokens for them, call and publish there, and issuers take tokens back.
+    Access(AccessPlan),
+}
+
+/// See [`WorkPlan::Access`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessPlan {
+    /// How many areas there are.
+    pub areas: Range<u64>,
+    /// How likely a node guards none.
+    pub unguarded: Ratio,
+    /// How likely a node has a token for an area from the start.
+    pub entitled: Ratio,
+    /// Pause between two changes: a new token, or tokens that are taken back.
+    pub every: Range<Micros>,
+    /// How likely a change takes tokens back.
+    pub revoked: Ratio,
+    /// How likely a token is no good.
+    pub flawed: Ratio,
+    /// Calls and events a second, of all nodes together.
+    pub rate: Range<u64>,
+    /// How likely one is an event.
+    pub event: Ratio,
 }
 
 /// See [`WorkPlan::Topics`].
@@ -394,6 +419,7 @@ pub enum PlanError {
 
 /// The plans that come with the testbed: their files' names and texts.
 pub const BUNDLED: &[(&str, &str)] = &[
+    ("access", include_str!("../../scenarios/access.toml")),
     ("calls", include_str!("../../scenarios/calls.toml")),
     ("churn", include_str!("../../scenarios/churn.toml")),
     ("crashes", include_str!("../../scenarios/crashes.toml")),
@@ -497,6 +523,7 @@ impl Plan {
             WorkPlan::Providers(ProviderPlan { every, .. })
             | WorkPlan::Capabilities(CapabilityPlan { every, .. })
             | WorkPlan::Topics(TopicPlan { every, .. })
+            | WorkPlan::Access(AccessPlan { every, .. })
                 if every.high == Micros::ZERO =>
             {
                 Err(("every", "a change that comes every 0s never lets time pass".to_owned()))
@@ -509,7 +536,14 @@ impl Plan {
             {
                 Err(("size", "a size must have a weight above 0, and burst be above 0".to_owned()))
             }
-            WorkPlan::Providers(_) | WorkPlan::Capabilities(_) | WorkPlan::Topics(_) => Ok(()),
+            WorkPlan::Access(plan) if plan.areas.low < 1 || plan.areas.high > 4 || plan.rate.low == 0 => {
+                // A node shows 16 tokens at most.
+                Err(("areas", "a plan has 1 to 4 areas, and a rate above 0".to_owned()))
+            }
+            WorkPlan::Providers(_)
+            | WorkPlan::Capabilities(_)
+            | WorkPlan::Topics(_)
+            | WorkPlan::Access(_) => Ok(()),
         })
     }
 
@@ -532,7 +566,9 @@ impl Plan {
     fn pools(&self) -> Option<Range<u64>> {
         self.work.iter().find_map(|work| match work {
             WorkPlan::Providers(plan) => Some(plan.pools),
-            WorkPlan::Calls(_) | WorkPlan::Capabilities(_) | WorkPlan::Topics(_) => None,
+            WorkPlan::Calls(_) | WorkPlan::Capabilities(_) | WorkPlan::Topics(_) | WorkPlan::Access(_) => {
+                None
+            }
         })
     }
 }

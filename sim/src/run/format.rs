@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use lacewing_core::engine::GroupName;
 use lacewing_core::wire::path::{ActionPath, PathPattern};
 
-use super::{ActionKind, CallItem, Direction, Handler, Header, Item, Policy, PublishItem, Run, Selection};
+use super::{
+    ActionKind, CallItem, Direction, Handler, Header, Item, Policy, PublishItem, Run, Selection, TokenItem,
+};
 use crate::payload::KEYED_MIN;
 use crate::quantity::Micros;
 
@@ -23,6 +25,8 @@ const NODES_MAX: usize = 1_000;
 const NESTING_MAX: usize = 16;
 /// Pools that a run may have.
 const POOLS_MAX: u32 = 1_000;
+/// Areas that a run may have: each of its nodes believes at most 256 issuers.
+const AREAS_MAX: u32 = 100;
 /// Codes below belong to the protocol.
 const APPLICATION_CODE_MIN: u16 = 0x8000;
 
@@ -122,6 +126,9 @@ fn check_header(header: &Header) -> Result<(), String> {
     if net.bandwidth == 0 || net.window == 0 {
         return Err("bandwidth and window must be at least 1".to_owned());
     }
+    if header.areas.as_ref().is_some_and(|areas| areas.count > AREAS_MAX) {
+        return Err(format!("a run has {AREAS_MAX} areas at most"));
+    }
     if header.action_limit.is_some_and(|limit| limit.max == 0) {
         return Err("an action runs at least one handler at once".to_owned());
     }
@@ -154,7 +161,7 @@ fn check_item(header: &Header, item: &Item, ids: &mut BTreeSet<u64>) -> Result<(
         return Err(format!("a fault at {} is after the heal phase at {}", item.at(), header.phases.heal));
     }
     match item {
-        Item::Call(call) => check_call_item(nodes, call, ids),
+        Item::Call(call) => check_call_item(header, call, ids),
         Item::Cancel(cancel) if !ids.contains(&cancel.id) => {
             Err(format!("no call before this line has the id {}", cancel.id))
         }
@@ -182,6 +189,8 @@ fn check_item(header: &Header, item: &Item, ids: &mut BTreeSet<u64>) -> Result<(
         }
         Item::Unsubscribe(item) => check_node(nodes, item.node),
         Item::Publish(item) => check_publication(nodes, item, ids),
+        Item::Token(item) => check_token(header, item),
+        Item::Revoke(item) => check_node(nodes, item.node).and_then(|()| check_area(header, item.area)),
         Item::Partition(partition) => {
             let all = partition.from.iter().chain(&partition.to);
             all.copied().try_for_each(|node| check_node(nodes, node))?;
@@ -202,12 +211,20 @@ fn check_item(header: &Header, item: &Item, ids: &mut BTreeSet<u64>) -> Result<(
     }
 }
 
-fn check_call_item(nodes: usize, call: &CallItem, ids: &mut BTreeSet<u64>) -> Result<(), String> {
+fn check_call_item(header: &Header, call: &CallItem, ids: &mut BTreeSet<u64>) -> Result<(), String> {
+    let nodes = header.nodes.len();
     check_node(nodes, call.from)?;
     call.to.map_or(Ok(()), |to| check_node(nodes, to))?;
     check_call(ids, call.id, call.size, call.timeout)?;
     if let ActionKind::Pool(pool) = call.action {
         check_pool_call(pool, call.size, &call.handler)?;
+    }
+    if let ActionKind::Area(area) = call.action {
+        check_area(header, area)?;
+        if call.to.is_none() || !matches!(call.handler, Handler::Reply { .. }) {
+            return Err("a call to an area is for somebody in particular, who answers".to_owned());
+        }
+        check_keyed(call.size)?;
     }
     if call.policy.hedge.is_some() && !call.policy.idempotent {
         return Err("a call that is hedged is idempotent".to_owned());
@@ -246,12 +263,41 @@ fn check_pool(pool: u32) -> Result<(), String> {
     }
 }
 
+fn check_keyed(size: u64) -> Result<(), String> {
+    if size >= KEYED_MIN {
+        return Ok(());
+    }
+    Err(format!("size {size}: a call to a pool or an area has {KEYED_MIN} bytes at least, which name it"))
+}
+
+fn check_area(header: &Header, area: u32) -> Result<(), String> {
+    match &header.areas {
+        Some(areas) if area < areas.count => Ok(()),
+        Some(areas) => Err(format!("area {area}: this run has {}", areas.count)),
+        None => Err(format!("area {area}: the header of this run has no `areas`")),
+    }
+}
+
+fn check_token(header: &Header, item: &TokenItem) -> Result<(), String> {
+    let nodes = header.nodes.len();
+    check_node(nodes, item.node)?;
+    item.via.map_or(Ok(()), |via| check_node(nodes, via))?;
+    check_area(header, item.area)?;
+    if item.rights.is_empty() {
+        return Err("a token without rights is none".to_owned());
+    }
+    if item.from.is_some() && item.until.is_some() {
+        return Err(
+            "a token either begins or ends in a run, and lasts longer than what clocks may differ".to_owned()
+        );
+    }
+    Ok(())
+}
+
 /// Providers tell the operation from the payload, and nobody knows beforehand on whose behalf they would call on.
 fn check_pool_call(pool: u32, size: u64, handler: &Handler) -> Result<(), String> {
     check_pool(pool)?;
-    if size < KEYED_MIN {
-        return Err(format!("size {size}: a call to a pool has {KEYED_MIN} bytes at least, which name it"));
-    }
+    check_keyed(size)?;
     match handler {
         Handler::Call { .. } => Err("a handler of a pool does not call on".to_owned()),
         Handler::Reply { .. } | Handler::Fail { .. } | Handler::Never => Ok(()),

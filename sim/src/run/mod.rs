@@ -8,6 +8,7 @@ mod graph;
 mod offers;
 mod overrides;
 mod policy;
+mod rights;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use format::{FORMAT_VERSION, RunError, WIRE_VERSION};
 pub use graph::Graph;
 pub use offers::{CapabilitiesItem, PoolState, Selection, ServeItem, UnserveItem};
+pub use rights::{AreaRight, Areas, Flaw, RevokeItem, TokenItem};
 pub use topics::{EventMode, OverflowRule, PublishItem, SubscribeItem, UnsubscribeItem};
 
 pub use overrides::{LimitOverrides, TimingOverrides};
@@ -63,6 +65,9 @@ pub struct Header {
     /// How much every action that names no operation does at once, at each node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action_limit: Option<ActionLimit>,
+    /// What nodes guard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub areas: Option<Areas>,
     /// Times that differ from the defaults, for every node.
     #[serde(default, skip_serializing_if = "TimingOverrides::is_empty")]
     pub timing: TimingOverrides,
@@ -163,6 +168,10 @@ pub enum Item {
     Unsubscribe(UnsubscribeItem),
     /// A node publishes an event.
     Publish(PublishItem),
+    /// A node is given a token.
+    Token(TokenItem),
+    /// An issuer takes tokens back.
+    Revoke(RevokeItem),
     /// Nodes cannot reach others.
     Partition(PartitionItem),
     /// The streams between two nodes break, and both sides are told.
@@ -222,6 +231,8 @@ pub enum ActionKind {
     Unknown,
     /// That of a pool, which nodes begin and cease to serve during the run.
     Pool(u32),
+    /// That of an area, which every node serves all the time to those who may call it.
+    Area(u32),
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
@@ -477,6 +488,8 @@ impl Item {
             Self::Subscribe(item) => item.t,
             Self::Unsubscribe(item) => item.t,
             Self::Publish(item) => item.t,
+            Self::Token(item) => item.t,
+            Self::Revoke(item) => item.t,
             Self::Partition(item) => item.t,
             Self::Reset(item) | Self::HalfOpen(item) => item.t,
             Self::Stall(item) => item.t,
@@ -497,7 +510,9 @@ impl Item {
             | Self::Capabilities(_)
             | Self::Subscribe(_)
             | Self::Unsubscribe(_)
-            | Self::Publish(_) => None,
+            | Self::Publish(_)
+            | Self::Token(_)
+            | Self::Revoke(_) => None,
             Self::Partition(_) => Some("partition"),
             Self::Reset(_) => Some("reset"),
             Self::HalfOpen(_) => Some("half-open"),
@@ -521,7 +536,9 @@ impl Item {
             | Self::Capabilities(_)
             | Self::Subscribe(_)
             | Self::Unsubscribe(_)
-            | Self::Publish(_) => false,
+            | Self::Publish(_)
+            | Self::Token(_)
+            | Self::Revoke(_) => false,
             Self::Partition(item) => {
                 let cuts = |from: usize, to: usize| item.from.contains(&from) && item.to.contains(&to);
                 cuts(one, other) || cuts(other, one)
@@ -569,7 +586,7 @@ impl CallSpec<'_> {
         match (self.to, self.action) {
             (Some(to), _) => Some(to),
             (None, ActionKind::Pool(_)) => None,
-            (None, ActionKind::Served | ActionKind::Unknown) => Some(alone()),
+            (None, ActionKind::Served | ActionKind::Unknown | ActionKind::Area(_)) => Some(alone()),
         }
     }
 }

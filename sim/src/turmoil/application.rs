@@ -7,9 +7,9 @@ use lacewing::{Action, CallBuilder, Codec, Error, Kind, Node, Payload, Request, 
 use lacewing_core::Code;
 use tokio::sync::oneshot;
 
-use super::leaks;
 use super::scene::{Scene, Tag};
 use super::wire::TICK;
+use super::{access, leaks};
 use crate::history::What;
 use crate::payload::{self, Way};
 use crate::run::{CallSpec, Handler, Policy};
@@ -186,6 +186,10 @@ async fn answer(scene: Arc<Scene>, host: usize, node: WeakNode, request: Request
     let caller_matches = spec.is_some_and(|spec| spec.from.is_some() && spec.from == caller);
     scene.chain(host, Tag::Application, &[op.unwrap_or(u64::MAX), data.len() as u64], b"execute");
     scene.push(host, What::Execute { op, matches, caller_matches });
+    // What came since the handler was started may be among it: it counts for later times alone.
+    if let Some(node) = node.upgrade() {
+        access::note_issuers(&scene, host, &node);
+    }
     drop(request);
     let Some(spec) = spec else { return Err(Error::new(Code::NotFound, "no operation of this run")) };
     let mut work = Work { scene: Arc::clone(&scene), host, life: scene.board(host).life, op: Some(spec.id) };

@@ -56,6 +56,8 @@ impl World<'_, '_> {
             Item::Subscribe(item) => self.subscribe(item),
             Item::Unsubscribe(item) => self.unsubscribe(item),
             Item::Publish(item) => self.publish(item),
+            Item::Token(item) => self.give_token(index, item),
+            Item::Revoke(item) => self.command(item.node, Command::Revoke(index)),
             Item::Misbehave(item) => {
                 self.misbehave(item.node, item.how, true);
                 self.ends(index, item.t.plus(item.lasts))
@@ -106,6 +108,8 @@ impl World<'_, '_> {
             | Item::Subscribe(_)
             | Item::Unsubscribe(_)
             | Item::Publish(_)
+            | Item::Token(_)
+            | Item::Revoke(_)
             | Item::Pause(_) => {}
         }
     }

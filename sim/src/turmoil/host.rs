@@ -11,10 +11,11 @@ use tokio::sync::mpsc;
 use super::scene::{Board, Command, Phase, Scene, Tag};
 use super::topics::{self, Takers};
 use super::wire::{TICK, TurmoilTransport, name};
-use super::{application, mesh};
+use super::{access, application, mesh};
 use crate::history::What;
 use crate::payload;
 use crate::random::derive_key;
+use crate::rights::{self, CLOCK_START_MS};
 use crate::run::Clock;
 use crate::trace::Hook;
 
@@ -22,8 +23,6 @@ use crate::trace::Hook;
 pub(super) const SHUTDOWN_WITHIN: Duration = Duration::from_secs(2);
 /// The port on which every node listens.
 const PORT: u16 = 7_400;
-/// What wall clocks say at the start of a run, in Unix milliseconds.
-pub(super) const CLOCK_START_MS: u64 = 1_700_000_000_000;
 /// What a clock says that was set back.
 const CLOCK_BACK_MS: u64 = 1_600_000_000_000;
 
@@ -53,6 +52,8 @@ pub(super) async fn live(scene: Arc<Scene>, host: usize) -> turmoil::Result {
             Command::Subscribe(sub) => takers.subscribe(&scene, host, &node, sub),
             Command::Unsubscribe(sub) => takers.unsubscribe(&scene, host, sub),
             Command::Publish(event) => topics::spawn_publish(&scene, host, &node, event),
+            Command::Show(item) => access::show(&scene, host, &node, item),
+            Command::Revoke(item) => access::revoke(&scene, host, &node, item),
             Command::Stop => break,
         }
     }
@@ -69,8 +70,8 @@ pub(super) async fn live(scene: Arc<Scene>, host: usize) -> turmoil::Result {
 async fn start(scene: &Arc<Scene>, host: usize) -> turmoil::Result<Node> {
     let header = &scene.run.header;
     scene.ears[host].lock().announces = true;
+    let elapsed_ms = scene.now().as_millis();
     let (life, incarnation) = {
-        let elapsed_ms = scene.now().as_millis();
         let mut board = scene.board(host);
         let incarnation = board.incarnation(elapsed_ms);
         board.persisted = Some(incarnation);
@@ -88,12 +89,18 @@ async fn start(scene: &Arc<Scene>, host: usize) -> turmoil::Result<Node> {
         .identity(scene.identities[host].clone())
         .incarnation(incarnation)
         .seed(derive_key(header.seed, &format!("engine {host} life {life}")))
+        .unix_ms(CLOCK_START_MS + elapsed_ms)
         .limits(limits)
         .timing(timing)
         .route_metric(header.route_metric.in_core())
         .transport(TurmoilTransport { scene: Arc::clone(scene), node: host })
         .trace(hook())
         .listen(format!("{}:{PORT}", name(host)));
+    let access = rights::access(&scene.run, host);
+    builder = builder.access(access.policy);
+    for (issuer, generation_min) in access.issuers {
+        builder = builder.issuer(issuer, generation_min);
+    }
     #[cfg(lacewing_inject)]
     {
         builder = builder.driver_trace(hook());
@@ -104,6 +111,7 @@ async fn start(scene: &Arc<Scene>, host: usize) -> turmoil::Result<Node> {
     let node = builder.start().await?;
     scene.chain(host, Tag::Testbed, &[life.into(), incarnation.get()], b"start");
     scene.push(host, What::Started { life });
+    access::show_again(scene, host, &node);
     for action in payload::actions_of(&scene.run, host) {
         application::serve(scene, host, &node, application::action(scene, action))?;
     }
@@ -130,6 +138,8 @@ async fn stop(scene: &Arc<Scene>, host: usize, node: &Node, mut commands: mpsc::
                     | Command::Subscribe(_)
                     | Command::Unsubscribe(_)
                     | Command::Publish(_)
+                    | Command::Show(_)
+                    | Command::Revoke(_)
                     | Command::Stop,
                 ) => {}
                 // The board has the other end until the life is over.

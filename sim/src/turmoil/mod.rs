@@ -12,6 +12,7 @@
 //!
 //! A node cannot be paused, because all machines step together: such runs are refused.
 
+mod access;
 mod application;
 mod faults;
 mod host;
@@ -303,7 +304,7 @@ impl<'o, 's> World<'o, 's> {
 fn simulation(scene: &Arc<Scene>) -> turmoil::Sim<'static> {
     let (net, count) = (&scene.run.header.net, scene.run.header.nodes.len());
     #[expect(clippy::disallowed_types, reason = "turmoil wants one; it is the same in every execution")]
-    let epoch = std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(host::CLOCK_START_MS);
+    let epoch = std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(crate::rights::CLOCK_START_MS);
     let mut sim = turmoil::Builder::new()
         .tick_duration(TICK)
         .epoch(epoch)

@@ -87,6 +87,10 @@ pub(super) struct Board {
     pub(super) offers: Offers,
     /// Subscriptions of the run that the application wants, whether or not its process runs.
     pub(super) subscribed: BTreeMap<u64, SubscribeItem>,
+    /// The items that have given tokens to the application, whether or not its process runs.
+    pub(super) tokens: Vec<usize>,
+    /// What this life has heard of the issuers of areas.
+    pub(super) heard: BTreeMap<u32, u64>,
 }
 
 /// How far a process is.
@@ -113,6 +117,10 @@ pub(super) enum Command {
     Unsubscribe(u64),
     /// Publish this event.
     Publish(u64),
+    /// Show the token of this item.
+    Show(usize),
+    /// Pass on what an issuer says in this item.
+    Revoke(usize),
     Stop,
 }
 
@@ -252,6 +260,7 @@ impl Scene {
             board.node = None;
             board.commands = None;
             board.inbox = None;
+            board.heard.clear();
             std::mem::take(&mut board.open_calls)
         };
         self.survey().set_routes(node, &[]);
@@ -290,6 +299,8 @@ impl Board {
             restart_due: false,
             offers: Offers::default(),
             subscribed: BTreeMap::new(),
+            tokens: Vec::new(),
+            heard: BTreeMap::new(),
         }
     }
 }

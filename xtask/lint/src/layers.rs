@@ -22,7 +22,7 @@ pub const LAYERS: [&[&str]; 12] = [
     &["access", "predicate"],
     &["config", "reassembly"],
     &["session"],
-    &["link", "membership", "routing", "directory", "discovery", "delivery", "topics"],
+    &["link", "membership", "routing", "directory", "discovery", "delivery", "topics", "authority"],
     &["resilience"],
     &["engine"],
     &["testing"],

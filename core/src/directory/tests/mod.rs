@@ -45,6 +45,7 @@ fn config(label: &str, limits: Limits, timing: Timing) -> Arc<Config> {
     Arc::new(Config {
         network: "test".parse().unwrap(),
         trust: Trust::Open,
+        access: crate::config::Access::default(),
         route_metric: crate::config::RouteMetric::default(),
         label: label.parse().unwrap(),
         listen: Vec::new(),

@@ -30,6 +30,7 @@ pub(super) fn config(limits: Limits) -> Arc<Config> {
         limits,
         timing: Timing::default(),
         crypto: Arc::new(RustCrypto),
+        access: crate::config::Access::default(),
         route_metric: crate::config::RouteMetric::Hops,
     })
 }

@@ -1,5 +1,6 @@
 //! The engine as a whole: a few of them in one thread, joined by pipes that lose nothing unless told to.
 
+mod access;
 mod admission;
 mod calls;
 mod chaos;
@@ -65,6 +66,7 @@ fn config(node: usize) -> Config {
     Config {
         network: "test".parse().unwrap(),
         trust: Trust::NetworkKey(crate::config::NetworkKey::new([7; 32])),
+        access: crate::config::Access::default(),
         route_metric: crate::config::RouteMetric::default(),
         label: format!("node{node}@test").parse().unwrap(),
         listen: alloc::vec![address(node)],

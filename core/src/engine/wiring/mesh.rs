@@ -160,7 +160,9 @@ impl Engine {
     pub(in crate::engine) fn known_providers(&self, action: &str) -> Vec<NodeId> {
         let providers = self.directory.providers(action).into_iter();
         let running = providers.filter(|provider| provider.entry.state.takes_calls());
-        let nodes = running.map(|provider| provider.node);
+        let rightful =
+            running.filter(|provider| self.may_serve(&provider.node, &provider.entry.path).is_ok());
+        let nodes = rightful.map(|provider| provider.node);
         nodes.filter(|node| *node == self.node_id || self.check_path(node).is_ok()).collect()
     }
 
@@ -190,7 +192,7 @@ impl Engine {
     }
 
     /// A call to a node that is no neighbour waits for a session.
-    pub(super) fn open_tunnel(&mut self, node: NodeId) {
+    pub(in crate::engine) fn open_tunnel(&mut self, node: NodeId) {
         if let Err(error) = self.check_path(&node) {
             self.tell_topics(topics::In::NoPath { node });
             return self.tell_delivery(delivery::In::NoPath { node, error });
@@ -247,7 +249,13 @@ impl Engine {
             Outcome::Found(proofs) => {
                 let checked = proofs.iter().filter_map(|proof| self.check_proof(proof, &action));
                 let nodes: Vec<NodeId> = checked.collect();
-                Ok(nodes)
+                let may = |node: &&NodeId| self.may_serve(node, &action).is_ok();
+                let rightful: Vec<NodeId> = nodes.iter().filter(may).copied().collect();
+                if rightful.is_empty() && !nodes.is_empty() {
+                    Err(self.nobody_may_serve(&action, &nodes))
+                } else {
+                    Ok(rightful)
+                }
             }
             Outcome::NotFound => {
                 let text = alloc::format!("no node within reach serves {}", action.as_str());

@@ -9,7 +9,9 @@ mod mesh;
 mod people;
 mod topics;
 
+use super::access::Bench;
 use super::{Engine, Event, Output};
+use crate::authority;
 use crate::code::CloseReason;
 use crate::delivery;
 use crate::directory;
@@ -50,6 +52,7 @@ impl Engine {
     tell!(tell_delivery, delivery);
     tell!(tell_resilience, resilience);
     tell!(tell_topics, topics, topics_machine);
+    tell!(tell_authority, authority);
 
     /// Puts what waits on links into records.
     pub(super) fn flush(&mut self) {
@@ -83,6 +86,8 @@ impl Engine {
                 self.route_directory(out);
             } else if let Some(out) = self.discovery.poll() {
                 self.route_discovery(out);
+            } else if let Some(out) = self.authority.poll() {
+                self.route_authority(out);
             } else if let Some(out) = self.links.poll() {
                 self.route_link(out);
             } else {
@@ -170,6 +175,7 @@ impl Engine {
                 // First the calls, then the news.
                 self.tell_delivery(delivery::In::LinkLost { link, reason });
                 self.tell_topics(topics_machine::In::LinkLost { link });
+                self.tell_authority(authority::In::LinkLost { link });
                 self.tell_membership(membership::In::LinkClosed { link, reason });
                 let node = peer.map(|peer| peer.node_id);
                 self.event(Event::LinkClosed { link, remote_addr, node, reason });
@@ -193,7 +199,10 @@ impl Engine {
             | FrameType::Item
             | FrameType::ItemMore
             | FrameType::ItemEnd
-            | FrameType::ItemCredit => self.tell_delivery(delivery::In::Frame { link, header, body }),
+            | FrameType::ItemCredit => self.frame_of_a_call(link, header, &body),
+            FrameType::Token | FrameType::IssuerHead => {
+                self.tell_authority(authority::In::Frame { link, header, body });
+            }
             FrameType::Routed
             | FrameType::PathBroken
             | FrameType::Routes
@@ -207,7 +216,9 @@ impl Engine {
                 self.tell_discovery(discovery::In::Frame { link, header, body });
             }
             FrameType::Publish | FrameType::PublishMore => {
-                self.tell_topics(topics_machine::In::Frame { link, header, body });
+                let bench = Bench { now: self.now, authority: &self.authority, directory: &self.directory };
+                let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
+                self.topics.frame(&mut cx, &bench, link, header, &body);
             }
             FrameType::Identity
             | FrameType::Hello
@@ -219,6 +230,22 @@ impl Engine {
             | FrameType::Skippable(_) => {
                 debug_assert!(false, "links keep {:?} to themselves", header.frame_type);
             }
+        }
+    }
+
+    /// Whether its sender may call is asked of what is known at this moment.
+    fn frame_of_a_call(&mut self, link: crate::link::LinkId, header: FrameHeader, body: &bytes::Bytes) {
+        let bench = Bench { now: self.now, authority: &self.authority, directory: &self.directory };
+        let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
+        self.delivery.frame(&mut cx, &bench, link, header, body);
+    }
+
+    fn route_authority(&mut self, out: authority::Out) {
+        match out {
+            authority::Out::Transmit { link, frame_type, body } => {
+                self.tell_links(link::In::Control { link, frame_type, body });
+            }
+            authority::Out::Violation { link, reason } => self.violation(link, reason),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What membership gives: who is there and who is not.
 
+use crate::authority;
 use crate::code::{CloseReason, Error, Kind};
 use crate::delivery;
 use crate::directory;
@@ -104,6 +105,8 @@ impl Engine {
     fn bind(&mut self, link: LinkId, peer: Caller, message_bytes_max: usize) {
         let Caller { node, incarnation } = peer;
         let publisher = Publisher { node, incarnation };
+        // What this node has to show goes before its calls.
+        self.tell_authority(authority::In::Bind { link, node });
         self.tell_topics(topics::In::Bind { link, peer: publisher, message_bytes_max });
         self.tell_routing(routing::In::Incarnation { node, incarnation });
         self.tell_delivery(delivery::In::Bind { link, peer, message_bytes_max });
@@ -148,6 +151,7 @@ impl Engine {
         }
         self.tell_directory(directory::In::LinkUp { link, peer: node });
         self.tell_discovery(discovery::In::LinkUp { link });
+        self.tell_authority(authority::In::LinkUp { link });
     }
 
     fn neighbour_lost(&mut self, node: NodeId) {
@@ -160,6 +164,7 @@ impl Engine {
         self.tell_routing(routing::In::LinkDown { link });
         self.tell_directory(directory::In::LinkDown { link });
         self.tell_discovery(discovery::In::LinkDown { link });
+        self.tell_authority(authority::In::LinkDown { link });
     }
 
     fn node_up(&mut self, node: NodeId, incarnation: Incarnation) {
@@ -218,6 +223,7 @@ impl Engine {
         if proved {
             self.tell_delivery(delivery::In::LinkLost { link, reason });
             self.tell_topics(topics::In::LinkLost { link });
+            self.tell_authority(authority::In::LinkLost { link });
             self.tell_membership(membership::In::TunnelClosed { link });
         }
         // Another one may be on its way, or a link have come up in the meantime. One that was proved and yet refused is of no

@@ -100,6 +100,7 @@ fn config(route_metric: RouteMetric, limits: Limits, timing: Timing) -> Arc<Conf
     Arc::new(Config {
         network: "test".parse().unwrap(),
         trust: Trust::NetworkKey(NetworkKey::new([7; 32])),
+        access: crate::config::Access::default(),
         route_metric,
         label: "node@test".parse().unwrap(),
         listen: Vec::new(),

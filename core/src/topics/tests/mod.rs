@@ -12,9 +12,11 @@ use bytes::Bytes;
 use super::{
     In, Out, Overflow, Publication, Publisher, SubscribeOptions, SubscriptionId, TopicEvent, Topics,
 };
+use crate::access::{Denied, Judge, Target};
 use crate::crypto::RustCrypto;
 use crate::link::LinkId;
 use crate::machine::{Counters, Cx, Machine, NoTrace, RandomDomain, random_stream};
+use crate::token::Right;
 use crate::topics::publish::Candidate;
 use crate::wire::body::topics::{PublishHead, Recipients};
 use crate::wire::frame::{FrameHeader, FrameType};
@@ -37,11 +39,21 @@ struct Bench {
     counters: Counters,
 }
 
+/// No rules.
+struct Anybody;
+
+impl Judge for Anybody {
+    fn judge(&self, _: Right, _: Target<'_>, _: &NodeId) -> Result<(), Denied> {
+        Ok(())
+    }
+}
+
 impl Bench {
     fn new(limits: Limits) -> Self {
         let config = Config {
             network: "test".parse().unwrap(),
             trust: Trust::Open,
+            access: crate::config::Access::default(),
             route_metric: crate::config::RouteMetric::default(),
             label: "bench@test".parse().unwrap(),
             listen: Vec::new(),
@@ -73,7 +85,7 @@ impl Bench {
 
     fn frame(&mut self, link: LinkId, frame_type: FrameType, more: bool, body: Vec<u8>) -> Vec<Out> {
         let header = FrameHeader { frame_type, more, length: body.len() as u16, id: 0 };
-        self.tell(In::Frame { link, header, body: body.into() })
+        self.with(|topics, cx| topics.frame(cx, &Anybody, link, header, &body.into()))
     }
 
     /// An event of node 1 arrives in one frame. Gives who got it.
@@ -93,7 +105,7 @@ impl Bench {
         let mut report = None;
         let out = self.with(|topics, cx| {
             let topic = topics.topic(publication.topic).unwrap();
-            report = Some(topics.publish(cx, &topic, publication, &candidates));
+            report = Some(topics.publish(cx, &Anybody, &topic, publication, &candidates));
         });
         (report.unwrap(), out)
     }

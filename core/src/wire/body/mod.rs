@@ -213,6 +213,36 @@ impl Stale {
     }
 }
 
+/// TOKEN: the sender has this token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenShown<'a> {
+    /// Its bytes. Whoever receives them bounds and reads them as a token; here they are opaque.
+    pub token: &'a [u8],
+}
+
+impl<'a> TokenShown<'a> {
+    /// Appends the body: `{1: token}`.
+    pub fn encode(self, out: &mut impl BufMut) {
+        Writer::new(out).map(1).uint(1).bytes(self.token);
+    }
+
+    /// Reads a whole body.
+    pub fn decode(body: &'a [u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(body);
+        let mut fields = reader.fields()?;
+        let mut token = None;
+        while let Some(key) = fields.next(&mut reader)? {
+            match key {
+                1 => token = Some(reader.bytes()?),
+                _ => reader.skip()?,
+            }
+        }
+        let missing = reader.error(WireErrorKind::MissingField);
+        reader.finish()?;
+        Ok(Self { token: token.ok_or(missing)? })
+    }
+}
+
 /// The map at the start of a REQUEST; the payload, or its first chunk, follows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHead<'a> {

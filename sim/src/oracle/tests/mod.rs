@@ -1,5 +1,6 @@
 //! Every oracle is shown a history in which its promise is kept, and one in which it is broken.
 
+mod access;
 mod mesh;
 mod topics;
 
