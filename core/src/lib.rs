@@ -32,6 +32,7 @@ pub mod link;
 pub mod machine;
 pub mod marks;
 pub mod membership;
+pub mod metrics;
 pub mod predicate;
 mod reassembly;
 mod resilience;

@@ -1,5 +1,6 @@
 //! What every machine of the engine is: inputs in, outputs out, a timer, and nothing else.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::fmt;
 
@@ -10,6 +11,7 @@ use rand_core::SeedableRng;
 pub(crate) use crate::inject::injected;
 #[cfg(lacewing_inject)]
 pub use crate::inject::{BUGS, Bug};
+use crate::metrics::Metrics;
 use crate::time::Instant;
 
 /// One noun of the protocol as a state machine.
@@ -52,7 +54,12 @@ impl Cx<'_> {
     /// Counts something that an operator wants to know of, and marks it too.
     pub fn count(&mut self, name: &'static str) {
         self.trace.mark(name);
-        *self.counters.0.entry(name).or_insert(0) += 1;
+        *self.counters.named.entry(name).or_insert(0) += 1;
+    }
+
+    /// Where what happens often is counted, and times are.
+    pub(crate) fn metrics(&mut self) -> &mut Metrics {
+        &mut self.counters.metrics
     }
 }
 
@@ -62,14 +69,18 @@ impl fmt::Debug for Cx<'_> {
     }
 }
 
-/// Monotonic counters by name. They are for what should be rare; hot paths count in fields of their own.
+/// What machines count: by name what should be rare, in fixed places what happens on hot paths.
 #[derive(Clone, Debug, Default)]
-pub struct Counters(BTreeMap<&'static str, u64>);
+pub struct Counters {
+    named: BTreeMap<&'static str, u64>,
+    /// Apart, because they are large and an engine is moved about.
+    pub(crate) metrics: Box<Metrics>,
+}
 
 impl Counters {
     /// Every counter that has ever counted, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.0.iter().map(|(name, count)| (*name, *count))
+        self.named.iter().map(|(name, count)| (*name, *count))
     }
 }
 
@@ -101,7 +112,7 @@ pub trait Trace: Send {
     }
 }
 
-impl<T: Trace + ?Sized> Trace for alloc::boxed::Box<T> {
+impl<T: Trace + ?Sized> Trace for Box<T> {
     fn mark(&mut self, name: &'static str) {
         (**self).mark(name);
     }

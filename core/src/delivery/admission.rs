@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::call::not_found;
-use super::serve::ServedRequest;
+use super::served::ServedRequest;
 use super::{Delivery, Out, RequestId, RequestOrigin};
 use crate::code::{Code, Error, Kind};
 use crate::machine::{Cx, injected};
@@ -176,20 +176,29 @@ impl Delivery {
     /// Tells the application of a request, now or when it may run.
     pub(super) fn begin(&mut self, cx: &mut Cx<'_>, request: RequestId, action: &Arc<ActionPath>, told: Out) {
         let Some(admission) = self.admissions.get_mut(action) else {
+            self.handler_begins(cx, request);
             return self.out.push_back(told);
         };
         let ignored = injected!(cx, "limit-ignored") && request.0.is_multiple_of(4);
         if ignored || admission.waiting == 0 && admission.running < admission.max {
             admission.running += 1;
             self.permits.insert(request.0, Permit { action: action.clone(), since: cx.now });
+            self.handler_begins(cx, request);
             return self.out.push_back(told);
         }
         cx.mark("delivery.request_waits");
+        cx.metrics().requests_queued += 1;
         admission.waiting += 1;
         admission.queue.push_back(request.0);
         if let Some(served) = self.requests.get_mut(request.0) {
             let told = VecDeque::from([told]);
             served.held = Some(alloc::boxed::Box::new(Held { action: action.clone(), told }));
+        }
+    }
+
+    fn handler_begins(&mut self, cx: &mut Cx<'_>, request: RequestId) {
+        if let Some(served) = self.requests.get_mut(request.0) {
+            (served.since, served.runs) = (cx.now, true);
         }
     }
 
@@ -258,6 +267,9 @@ impl Delivery {
             }
             let Some(held) = served.held.take() else { continue };
             cx.mark("delivery.permit_handed_over");
+            let waited = cx.now - served.since;
+            cx.metrics().request_queue.record(waited);
+            (served.since, served.runs) = (cx.now, true);
             if matches!(served.origin, RequestOrigin::Cast(_)) {
                 served.deadline = Instant::NEVER;
             }

@@ -14,6 +14,7 @@ use crate::code::{CloseReason, Code, Error, Kind};
 use crate::identity::NodeId;
 use crate::link::{LinkId, Message, StreamLane, StreamOrder};
 use crate::machine::{Cx, injected};
+use crate::metrics;
 use crate::time::Instant;
 use crate::wire::body::{CastMode, ReplyHead, RequestExtras, StreamOpening, decode_error};
 use crate::wire::frame::FrameHeader;
@@ -28,6 +29,8 @@ const CALLED_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct PendingCall {
     pub(super) action: Arc<ActionPath>,
+    /// When the application made it.
+    began: Instant,
     /// When it ends, unless it is a stream, which says so itself.
     pub(super) deadline: Instant,
     /// What makes it a stream.
@@ -54,9 +57,10 @@ pub(super) struct PendingCall {
 impl PendingCall {
     /// A call of an order, whose payload is given back.
     pub(super) fn new(order: Order, route: Route) -> (Self, Payload) {
-        let Order { action, payload, deadline, stream, extras } = order;
+        let Order { action, payload, began, deadline, stream, extras } = order;
         let call = Self {
             action,
+            began,
             deadline,
             stream,
             extras,
@@ -110,6 +114,7 @@ impl PendingCall {
 pub(super) struct Order {
     pub(super) action: Arc<ActionPath>,
     pub(super) payload: Payload,
+    pub(super) began: Instant,
     pub(super) deadline: Instant,
     pub(super) stream: stream::Boxed,
     pub(super) extras: Option<Box<RequestExtras>>,
@@ -195,7 +200,7 @@ impl Delivery {
         };
         let is_plain = headers.is_empty() && opening.is_none() && cast.is_none();
         let extras = (!is_plain).then(|| Box::new(RequestExtras { headers, stream: opening, cast }));
-        Ok(Order { action: self.called_path(action)?, payload, deadline, stream, extras })
+        Ok(Order { action: self.called_path(action)?, payload, began: now, deadline, stream, extras })
     }
 
     /// The parsed path of a call, from the cache where it was called before.
@@ -342,7 +347,7 @@ impl Delivery {
         match call.route {
             Route::Local(request) => {
                 self.tell_cancelled(request);
-                self.drop_request(request);
+                self.drop_request(cx, request, error.code());
             }
             Route::Link(link, _) => {
                 let sequence = call.sequence;
@@ -370,6 +375,9 @@ impl Delivery {
         if self.measures_latency {
             self.measure(cx.now, &call, result.as_ref());
         }
+        if call.stream.is_some() {
+            cx.metrics().stream_finished(metrics::End::Caller, metrics::outcome_of(&result));
+        }
         if call.is_silent() {
             if result.is_err() {
                 cx.count("delivery.cast_lost");
@@ -393,11 +401,13 @@ impl Delivery {
             Route::Link(_, node) | Route::Waiting(node) => Some(node),
             Route::Seeking => None,
         };
+        // A cast that was accepted ends like a call, and is none.
+        let began = Some(call.began).filter(|_| call.cast().is_none());
         if injected!(cx, "double-outcome") && op.0.is_multiple_of(64) {
-            self.out.push_back(Out::CallDone { op, node, result: result.clone() });
+            self.out.push_back(Out::CallDone { op, node, began, result: result.clone() });
         }
         if !(injected!(cx, "outcome-lost") && op.0.is_multiple_of(64)) {
-            self.out.push_back(Out::CallDone { op, node, result });
+            self.out.push_back(Out::CallDone { op, node, began, result });
         }
     }
 
@@ -430,6 +440,7 @@ impl Delivery {
                 let reassembled = call.reply.as_ref().map_or(0, Reassembly::len);
                 if let Some(state) = self.links.get_mut(&link) {
                     state.pending_calls -= 1;
+                    state.call_duration.record(cx.now - call.sent_at);
                     state.reassembly_bytes -= reassembled;
                     if let Some(sequence) = call.sequence {
                         state.sent.remove(sequence);

@@ -11,6 +11,7 @@ mod far;
 mod policy;
 pub mod selector;
 mod serve;
+mod served;
 mod stream;
 
 use alloc::boxed::Box;
@@ -30,15 +31,17 @@ use self::deadlines::Deadlines;
 use self::dedup::DedupWindow;
 pub use self::policy::{ATTEMPTS_MAX, CallPolicy, Hedge, Retry};
 use self::selector::{Candidate, SelectionState, Selector};
+use self::serve::Inbound;
 pub use self::serve::ServeError;
-use self::serve::{Inbound, RequestOrigin, ServedRequest};
+use self::served::{RequestOrigin, ServedRequest};
 pub use self::stream::{StreamId, StreamOptions};
 use crate::access::Judge;
-use crate::code::{CloseReason, Error};
+use crate::code::{CloseReason, Code, Error};
 use crate::config::Config;
 use crate::identity::{Incarnation, NodeId};
 use crate::link::{LinkId, Message, StreamLane, StreamOrder};
 use crate::machine::{Cx, Machine};
+use crate::metrics::Histogram;
 use crate::reassembly;
 use crate::sequence_map::SequenceMap;
 use crate::time::Instant;
@@ -167,8 +170,8 @@ pub(crate) enum Out {
     Seek { action: Arc<ActionPath>, deadline: Instant },
     /// Nobody waits for that any more.
     StopSeeking { action: Arc<ActionPath> },
-    /// A call has its outcome.
-    CallDone { op: OpId, node: Option<NodeId>, result: Result<Payload, Error> },
+    /// A call has its outcome. `began` where it is no cast.
+    CallDone { op: OpId, node: Option<NodeId>, began: Option<Instant>, result: Result<Payload, Error> },
     /// An action is called.
     Request {
         request: RequestId,
@@ -233,6 +236,8 @@ struct Served {
     shape: Shape,
     /// Not while it is paused or draining.
     takes_calls: bool,
+    /// How often it was called.
+    requests: u64,
 }
 
 /// What delivery knows of a link.
@@ -242,6 +247,8 @@ struct LinkState {
     message_bytes_max: usize,
     /// Our calls that wait for an answer on this link.
     pending_calls: usize,
+    /// How long those took that are over.
+    call_duration: Histogram,
     /// Those of them that have begun to leave, by their sequence numbers.
     sent: SequenceMap<u64>,
     /// The peer's calls on this link, by their sequence numbers.
@@ -261,6 +268,17 @@ struct LinkState {
     /// Whether a call was refused for lack of room, so that `Writable` is due.
     refused: bool,
     retiring: bool,
+}
+
+/// What goes on over a link.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LinkWork {
+    /// Our calls that have no outcome yet.
+    pub(crate) calls: usize,
+    /// The peer's, that have no answer yet.
+    pub(crate) requests: usize,
+    /// How long those of our calls took that are over.
+    pub(crate) call_duration: Histogram,
 }
 
 /// What has been seen of one node's calls, whatever link they came by.
@@ -353,6 +371,17 @@ impl Delivery {
         link.map_or(0, |state| state.pending_calls) + self.waiting.get(node).map_or(0, VecDeque::len)
     }
 
+    /// How often each action was called that this node serves.
+    pub(crate) fn action_requests(&self) -> impl Iterator<Item = (&ActionPath, u64)> {
+        self.actions.iter().map(|(path, served)| (path, served.requests))
+    }
+
+    /// What goes on over a link.
+    pub(crate) fn link_work(&self, link: LinkId) -> Option<LinkWork> {
+        let LinkState { pending_calls, inbound, call_duration, .. } = self.links.get(&link)?;
+        Some(LinkWork { calls: *pending_calls, requests: inbound.len(), call_duration: *call_duration })
+    }
+
     /// Every table with its cap, summed over links where it is kept for each.
     pub(crate) fn gauges(&self, mut gauge: impl FnMut(&'static str, usize, usize, bool)) {
         let limits = &self.config.limits;
@@ -427,6 +456,7 @@ impl Delivery {
             peer,
             message_bytes_max,
             pending_calls: 0,
+            call_duration: Histogram::default(),
             sent: SequenceMap::new(),
             inbound: SequenceMap::new(),
             reassembly_bytes: 0,
@@ -473,7 +503,7 @@ impl Delivery {
         for (_, inbound) in state.inbound.iter() {
             match inbound {
                 Inbound::Receiving { ticket, .. } => {
-                    self.drop_request(ticket.request);
+                    self.drop_request(cx, ticket.request, Code::Cancelled);
                 }
                 Inbound::Serving { request } => {
                     if self.keep_cast(cx, *request) {
@@ -481,7 +511,7 @@ impl Delivery {
                     }
                     cx.mark("delivery.request_orphaned");
                     self.tell_cancelled(*request);
-                    self.drop_request(*request);
+                    self.drop_request(cx, *request, Code::Cancelled);
                 }
             }
         }

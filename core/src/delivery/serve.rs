@@ -7,10 +7,11 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use super::admission::{Held, Place};
+use super::admission::Place;
 use super::call::{Route, not_found};
 use super::dedup::Seen;
 use super::reassembly::{Progress, Reassembly};
+use super::served::{RequestOrigin, ServedRequest};
 use super::stream::{self, Stream};
 use super::{Caller, Delivery, OpId, Out, Payload, RequestId, Served, over_limit};
 use crate::access::{Judge, Target};
@@ -18,6 +19,7 @@ use crate::code::{CloseReason, Code, Error, Kind};
 use crate::identity::NodeId;
 use crate::link::{LinkId, Message, StreamLane, StreamOrder};
 use crate::machine::{Cx, injected};
+use crate::metrics;
 use crate::time::Instant;
 use crate::token::Right;
 use crate::wire::body::{CastMode, RequestExtras, RequestHead, StreamOpening};
@@ -56,38 +58,6 @@ const SHARED_BUFFERS_MAX: usize = 256;
 /// Payloads up to this size are copied out of that buffer once there are more.
 const COPY_LEN_MAX: usize = 16 * 1024;
 
-/// A request that is being received, or that a handler works on.
-#[derive(Debug)]
-pub(super) struct ServedRequest {
-    pub(super) origin: RequestOrigin,
-    pub(super) deadline: Instant,
-    payload_len: usize,
-    pub(super) stream: stream::Boxed,
-    /// What the application is told of it once it may run, while it waits for that.
-    pub(super) held: Option<Box<Held>>,
-}
-
-impl ServedRequest {
-    /// Whether the handler has answered, and what it sent before is still on its way.
-    pub(super) fn is_answered(&self) -> bool {
-        self.stream.as_ref().is_some_and(|stream| stream.answered)
-    }
-
-    /// When it ends unless something moves.
-    fn due(&self) -> Instant {
-        self.stream.as_ref().map_or(self.deadline, |stream| stream.due())
-    }
-}
-
-/// Where the answer goes.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum RequestOrigin {
-    Local(OpId),
-    Link(LinkId, u64),
-    /// Nowhere; the link that it came by, while that is there.
-    Cast(Option<(LinkId, u64)>),
-}
-
 /// Why an action cannot be served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServeError {
@@ -124,7 +94,7 @@ impl Delivery {
             return Err(ServeError::TooMany(self.actions.len()));
         }
         let shared = Arc::new(path.clone());
-        self.actions.insert(path, Served { path: shared.clone(), shape, takes_calls: true });
+        self.actions.insert(path, Served { path: shared.clone(), shape, takes_calls: true, requests: 0 });
         Ok(shared)
     }
 
@@ -142,12 +112,13 @@ impl Delivery {
 
     /// The action, if it takes calls of this shape.
     pub(super) fn action(
-        &self,
+        &mut self,
         cx: &mut Cx<'_>,
         action: &str,
         shape: Shape,
     ) -> Option<Result<(Arc<ActionPath>, Shape), Error>> {
-        let served = self.actions.get(action)?;
+        let served = self.actions.get_mut(action)?;
+        served.requests += 1;
         if !(served.takes_calls || injected!(cx, "pause-unheeded")) {
             cx.mark("delivery.refused_while_paused");
             let text = alloc::format!("{action} takes no calls at the moment");
@@ -176,6 +147,7 @@ impl Delivery {
         (action, shape): (Arc<ActionPath>, Shape),
         payload: Payload,
     ) {
+        cx.metrics().requests_received += 1;
         let Some(call) = self.calls.get(op.0) else { return };
         let extras = call.extras.as_deref().cloned().unwrap_or_default();
         let deadline = call.deadline;
@@ -217,9 +189,10 @@ impl Delivery {
         let begins = cast.is_some() && matches!(self.place(cx, &action, deadline), Ok(Place::Runs));
         let ends = if begins { Instant::NEVER } else { deadline };
         if let Some(stream) = &stream {
+            cx.metrics().stream_opened(metrics::End::Handler);
             self.request_deadlines.add(stream.due(), request.0);
         }
-        let served = ServedRequest { origin, deadline: ends, payload_len, stream, held: None };
+        let served = ServedRequest::new(origin, (cx.now, ends), payload_len, stream);
         self.requests.insert(request.0, served);
         let deadline = if cast.is_some() { Instant::NEVER } else { deadline };
         let own = action.clone();
@@ -265,15 +238,17 @@ impl Delivery {
                     Code::Aborted,
                     "the call is older than the window that keeps calls from running twice",
                 );
-                self.refuse_cast(cx, link, header.id, head.extras.cast, error.executed_perhaps(true));
+                cx.metrics().requests_received += 1;
+                self.refuse_request(cx, link, header.id, head.extras.cast, error.executed_perhaps(true));
                 return Ok(());
             }
         }
         let cast = head.extras.cast;
+        cx.metrics().requests_received += 1;
         let (served, codec) = match self.admit(cx, judge, (link, &peer.node), &head, body.len() - taken) {
             Ok(admitted) => admitted,
             Err(error) => {
-                self.refuse_cast(cx, link, header.id, cast, error);
+                self.refuse_request(cx, link, header.id, cast, error);
                 return Ok(());
             }
         };
@@ -290,10 +265,8 @@ impl Delivery {
         cx.mark("delivery.request_in_chunks");
         let message = Reassembly::new(codec, usize::try_from(total_len).unwrap_or(usize::MAX));
         let origin = RequestOrigin::Link(link, header.id);
-        self.requests.insert(
-            ticket.request.0,
-            ServedRequest { origin, deadline, payload_len: 0, stream: None, held: None },
-        );
+        let served = ServedRequest::new(origin, (cx.now, deadline), 0, None);
+        self.requests.insert(ticket.request.0, served);
         if let Some(state) = self.links.get_mut(&link) {
             state.inbound.insert(header.id, Inbound::Receiving { ticket, message });
         }
@@ -302,7 +275,7 @@ impl Delivery {
 
     /// Whether a request may be served, from its head alone: nothing of a refused one is buffered.
     fn admit(
-        &self,
+        &mut self,
         cx: &mut Cx<'_>,
         judge: &dyn Judge,
         (link, caller): (LinkId, &NodeId),
@@ -344,10 +317,8 @@ impl Delivery {
         if let Some(served) = self.action(cx, head.action, shape) {
             if shape.is_stream() && !self.has_room_for_stream(link) {
                 cx.count("delivery.streams_full");
-                let text = alloc::format!(
-                    "{} streams with this peer are open, the limit",
-                    limits.streams_per_link_max
-                );
+                let most = self.config.limits.streams_per_link_max;
+                let text = alloc::format!("{most} streams with this peer are open, the limit");
                 return Err(Error::new(Code::ResourceExhausted, text));
             }
             let served = served?;
@@ -420,6 +391,19 @@ impl Delivery {
         }
     }
 
+    /// Refuses a request of which nothing is kept.
+    fn refuse_request(
+        &mut self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        id: u64,
+        cast: Option<CastMode>,
+        error: Error,
+    ) {
+        cx.metrics().request_refused(error.code());
+        self.refuse_cast(cx, link, id, cast, error);
+    }
+
     /// Refuses a request, without a word to whoever does not wait for one.
     fn refuse_cast(&mut self, cx: &mut Cx<'_>, link: LinkId, id: u64, cast: Option<CastMode>, error: Error) {
         if cast.is_some() {
@@ -482,7 +466,7 @@ impl Delivery {
             self.requests.remove(ticket.request.0);
             // The queue of the action may have filled while the chunks came.
             if let Err(error) = self.place(cx, &ticket.action, ticket.deadline) {
-                self.refuse_cast(cx, link, header.id, ticket.cast, error);
+                self.refuse_request(cx, link, header.id, ticket.cast, error);
                 self.check_idle(link);
                 return Ok(());
             }
@@ -496,7 +480,8 @@ impl Delivery {
         let Some(state) = self.links.get_mut(&link) else { return };
         let Some(Inbound::Receiving { ticket, message }) = state.inbound.remove(id) else { return };
         state.reassembly_bytes -= message.len();
-        self.drop_request(ticket.request);
+        let code = error.as_ref().map_or(Code::Cancelled, Error::code);
+        self.drop_request(cx, ticket.request, code);
         if let Some(error) = error {
             self.refuse_cast(cx, link, id, ticket.cast, error);
         }
@@ -550,6 +535,10 @@ impl Delivery {
         let result = result
             .and_then(|payload| self.check_answer(cx, origin, payload))
             .map_err(|error| self.check_failure(origin, error));
+        let outcome = metrics::outcome_of(&result);
+        if let Some(served) = self.requests.get_mut(request.0) {
+            served.count_end(cx, outcome);
+        }
         // The end of a stream goes behind its items.
         let Err(result) = self.end_items(request, result) else { return true };
         self.finish_answer(cx, request, result);
@@ -587,7 +576,9 @@ impl Delivery {
 
     /// Ends a request before its handler has answered, or before what it has answered has left.
     pub(super) fn fail_request(&mut self, cx: &mut Cx<'_>, request: RequestId, error: Error) {
-        let Some(origin) = self.requests.get(request.0).map(|served| served.origin) else { return };
+        let Some(served) = self.requests.get_mut(request.0) else { return };
+        served.count_end(cx, Some(error.code()));
+        let origin = served.origin;
         self.release(cx, request);
         match origin {
             RequestOrigin::Local(op) => self.complete(cx, op, Err(error)),
@@ -644,7 +635,8 @@ impl Delivery {
 
     /// Takes a request off the books: of the node, and of the link that it came by.
     pub(super) fn release(&mut self, cx: &mut Cx<'_>, request: RequestId) {
-        let Some(served) = self.requests.remove(request.0) else { return };
+        let Some(mut served) = self.requests.remove(request.0) else { return };
+        served.count_end(cx, Some(Code::Cancelled));
         self.leave_place(&served);
         let requests = &self.requests;
         self.request_deadlines.tidy(requests.len(), |key| requests.contains(key));
@@ -669,8 +661,9 @@ impl Delivery {
     }
 
     /// Forgets a request whose link is gone or whose local caller gave up.
-    pub(super) fn drop_request(&mut self, request: RequestId) {
-        let Some(served) = self.requests.remove(request.0) else { return };
+    pub(super) fn drop_request(&mut self, cx: &mut Cx<'_>, request: RequestId, code: Code) {
+        let Some(mut served) = self.requests.remove(request.0) else { return };
+        served.count_end(cx, Some(code));
         self.leave_place(&served);
         let requests = &self.requests;
         self.request_deadlines.tidy(requests.len(), |key| requests.contains(key));
@@ -726,6 +719,9 @@ impl Delivery {
                 cx.count("delivery.cast_dropped");
             }
             self.tell_cancelled(request);
+            if let Some(served) = self.requests.get_mut(id) {
+                served.count_end(cx, Some(Code::DeadlineExceeded));
+            }
             self.release(cx, request);
         }
     }

@@ -7,6 +7,7 @@
 mod access;
 mod door;
 mod mesh;
+mod metrics;
 mod policy;
 #[cfg(test)]
 mod tests;
@@ -192,7 +193,10 @@ impl Engine {
                 self.tell_membership(membership::In::DialFailed { dial, reason });
             }
             Input::LinkDown { link } => self.tell_links(link::In::Down { link }),
-            Input::Received { link, data } => self.tell_links(link::In::Received { link, data }),
+            Input::Received { link, data } => {
+                self.counters.metrics.bytes_received += data.len() as u64;
+                self.tell_links(link::In::Received { link, data });
+            }
             Input::WallClock { unix_ms } => self.tell_authority(authority::In::WallClock { unix_ms }),
             Input::Credit { link, bytes } => self.tell_links(link::In::TransportCredit { link, bytes }),
         }
@@ -334,7 +338,9 @@ impl Engine {
     /// [`Event::CallDone`].
     pub fn call(&mut self, now: Instant, call: Call<'_>) -> Result<OpId, Error> {
         self.advance(now);
+        let is_stream = call.options.stream.is_some();
         let started = self.start_call(call);
+        self.count_call(&started, is_stream);
         self.settle();
         started
     }

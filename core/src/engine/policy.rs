@@ -35,8 +35,10 @@ impl Engine {
 
     fn start_cast(&mut self, now: Instant, call: Call<'_>, mode: CastMode) -> Result<OpId, Error> {
         self.advance(now);
-        let nodes = self.nodes_for(&call.target, call.action)?;
-        let queued = self.delivery.cast(cx!(self), call, &nodes, mode);
+        let queued = self
+            .nodes_for(&call.target, call.action)
+            .and_then(|nodes| self.delivery.cast(cx!(self), call, &nodes, mode));
+        self.count_cast(&queued);
         self.settle();
         queued
     }
@@ -81,6 +83,7 @@ impl Engine {
             action: self.delivery.called_path(call.action)?,
             payload: call.payload,
             headers: call.options.headers,
+            began: self.now,
             deadline: self.now + timeout,
             policy,
         };
@@ -94,7 +97,7 @@ impl Engine {
             resilience::Out::Attempt { op, next } => self.attempt(op, next),
             resilience::Out::Cancel { attempt } => self.delivery.cancel(cx!(self), attempt),
             resilience::Out::Gathered { op, answers } => self.event(Event::Gathered { op, answers }),
-            resilience::Out::Done { op, result } => self.event(Event::CallDone { op, result }),
+            resilience::Out::Done { op, began, result } => self.call_done(op, Some(began), result),
         }
     }
 

@@ -8,6 +8,7 @@ mod connected;
 mod door;
 mod greeting;
 mod outbox;
+mod traffic;
 mod tunnel;
 mod tunnels;
 
@@ -144,6 +145,8 @@ struct Stream {
     partial_since: Option<Instant>,
     /// Bytes that the transport takes. The last record may take it below zero.
     transport_credit: i64,
+    received_bytes: u64,
+    sent_bytes: u64,
 }
 
 impl Link {
@@ -347,6 +350,8 @@ impl Links {
                     deframer: Deframer::new(HANDSHAKE_LEN_MAX),
                     partial_since: None,
                     transport_credit: 0,
+                    received_bytes: 0,
+                    sent_bytes: 0,
                 }),
                 opened_at: cx.now,
                 wake_up_at,
@@ -383,6 +388,7 @@ impl Links {
     fn transmit(&mut self, link: LinkId, data: BytesMut) {
         if let Some(stream) = self.table.get_mut(&link).and_then(Link::stream) {
             stream.transport_credit -= data.len() as i64;
+            stream.sent_bytes += data.len() as u64;
             self.out.push_back(Out::Transmit { link, data: data.freeze() });
         }
     }
@@ -402,6 +408,7 @@ impl Links {
             self.reschedule(link, cx.now);
         }
         let Some(stream) = self.table.get_mut(&link).and_then(Link::stream) else { return };
+        stream.received_bytes += data.len() as u64;
         stream.deframer.push(data);
         // The link may close, or change its phase, with every message.
         loop {

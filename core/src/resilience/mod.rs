@@ -72,7 +72,7 @@ pub(crate) enum Out {
     /// What everybody has answered.
     Gathered { op: OpId, answers: Answers },
     /// A call has its outcome.
-    Done { op: OpId, result: Result<Payload, Error> },
+    Done { op: OpId, began: Instant, result: Result<Payload, Error> },
 }
 
 /// An attempt that is under way.
@@ -411,8 +411,9 @@ impl Resilience {
         }
         match result {
             Ok(answer) => {
+                let began = plan.order.began;
                 self.plans.remove(&op.0);
-                self.out.push_back(Out::Done { op, result: Ok(answer) });
+                self.out.push_back(Out::Done { op, began, result: Ok(answer) });
             }
             Err(error) => {
                 plan.ending = Some(error);
@@ -427,7 +428,8 @@ impl Resilience {
         let Some(plan) = self.plans.remove(&op.0) else { return };
         let Some(error) = plan.ending else { return };
         let executed = plan.maybe_executed || error.maybe_executed();
-        self.out.push_back(Out::Done { op, result: Err(error.executed_perhaps(executed)) });
+        let began = plan.order.began;
+        self.out.push_back(Out::Done { op, began, result: Err(error.executed_perhaps(executed)) });
     }
 
     /// Everybody has answered, or their time is over. One success is a success.
@@ -445,7 +447,7 @@ impl Resilience {
         if !answers.is_empty() {
             self.out.push_back(Out::Gathered { op, answers });
         }
-        self.out.push_back(Out::Done { op, result });
+        self.out.push_back(Out::Done { op, began: plan.order.began, result });
     }
 }
 

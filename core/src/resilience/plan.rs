@@ -19,6 +19,8 @@ pub(crate) struct Order {
     pub(crate) action: Arc<ActionPath>,
     pub(crate) payload: Payload,
     pub(crate) headers: Headers,
+    /// When the application made the call.
+    pub(crate) began: Instant,
     /// When the call ends, whatever is under way.
     pub(crate) deadline: Instant,
     pub(crate) policy: CallPolicy,

@@ -221,6 +221,11 @@ impl Routing {
         }
     }
 
+    /// The smoothed round trip to a neighbour in microseconds, once there is one.
+    pub(crate) fn round_trip_us(&self, node: &NodeId) -> Option<u32> {
+        self.neighbours.get(self.links.get(node)?)?.round_trip.micros()
+    }
+
     /// The way to a node.
     pub(crate) fn route(&self, node: &NodeId) -> Option<RouteInfo> {
         let destination = self.destinations.get(node)?;

@@ -44,7 +44,9 @@ impl Routing {
         };
         neighbour.pongs = neighbour.pongs.saturating_add(1);
         let before = neighbour.round_trip.cost(self.config.route_metric);
-        neighbour.round_trip.measured(cx.now - sent_at);
+        let round_trip = cx.now - sent_at;
+        neighbour.round_trip.measured(round_trip);
+        cx.metrics().round_trip.record(round_trip);
         let cost = neighbour.round_trip.cost(self.config.route_metric);
         if cost != before {
             cx.mark("routing.cost_changed");

@@ -92,6 +92,7 @@ impl Routing {
             }
             Err(reason) => {
                 cx.count("routing.payload_dropped");
+                cx.metrics().payload_dropped(reason.number());
                 self.flows.used(cx.now, flow, Some(link)).egress = None;
                 self.bad_news(cx, flow, reason);
             }
@@ -123,6 +124,7 @@ impl Routing {
     /// A link dropped a payload that waited in its queue.
     pub(super) fn dropped(&mut self, cx: &mut Cx<'_>, link: LinkId, flow: FlowKey, reason: Broken) {
         cx.mark("routing.dropped_in_queue");
+        cx.metrics().payload_dropped(reason.number());
         let known =
             self.flows.get_mut(&flow).is_some_and(|flow| flow.egress.is_none_or(|egress| egress == link));
         // A payload that was sent through one neighbour on purpose has no flow of its own.

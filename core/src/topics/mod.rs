@@ -366,10 +366,12 @@ impl Topics {
             Held::InPlaceOf(dropped) => {
                 cx.mark("topics.oldest_dropped");
                 self.stats.overflowed += dropped;
+                cx.metrics().events_overflowed[subscription.options.overflow as usize] += dropped;
             }
             Held::Dropped => {
                 cx.mark("topics.newest_dropped");
                 self.stats.overflowed += 1;
+                cx.metrics().events_overflowed[subscription.options.overflow as usize] += 1;
             }
         }
         if event.sequence.is_multiple_of(8) && injected!(cx, "event-delivered-twice") {

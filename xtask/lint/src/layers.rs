@@ -15,7 +15,7 @@ const RULE: &str = "layer";
 /// of its own row.
 pub const LAYERS: [&[&str]; 12] = [
     &["time", "code", "marks", "inject", "json_text", "sequence_map"],
-    &["crypto", "address"],
+    &["crypto", "address", "metrics"],
     &["identity", "machine"],
     &["wire"],
     &["capability", "token"],

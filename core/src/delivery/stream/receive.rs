@@ -6,7 +6,8 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::super::reassembly::{Progress, Reassembly};
-use super::super::serve::{Inbound, RequestOrigin};
+use super::super::serve::Inbound;
+use super::super::served::RequestOrigin;
 use super::super::{Delivery, OpId, Out, RequestId, over_limit};
 use super::{Boxed, Receiving, Stream, StreamId};
 use crate::code::{CloseReason, Code, Error};

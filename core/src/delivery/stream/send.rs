@@ -1,7 +1,7 @@
 //! What this end of a stream sends.
 
 use super::super::call::Route;
-use super::super::serve::RequestOrigin;
+use super::super::served::RequestOrigin;
 use super::super::{Delivery, OpId, Out, RequestId, over_limit};
 use super::{Sending, Stream, StreamId, cost};
 use crate::code::{Code, Error};
@@ -58,6 +58,7 @@ impl Delivery {
             return Err(Error::new(Code::Backpressure, text));
         }
         sending.queued += cost(&item);
+        cx.metrics().items_sent.add(item.data.len());
         match way {
             Way::Unknown => sending.waiting.push_back(item),
             Way::Local(other) => {

@@ -8,6 +8,7 @@ mod hostile;
 mod intruder;
 mod links;
 mod mesh;
+mod metrics;
 mod relayed;
 mod resilience;
 mod seeking;

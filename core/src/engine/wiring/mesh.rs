@@ -80,6 +80,7 @@ impl Engine {
 
     /// Passes on what is others'. A relay that loses it, changes it or passes it on twice is the testbed's to make.
     fn relay(&mut self, link: LinkId, source: NodeId, destination: NodeId, body: Bytes) {
+        self.counters.metrics.relayed.add(body.len());
         self.trace.relayed(&body);
         if self.trace.fault("relay.loses") {
             return;

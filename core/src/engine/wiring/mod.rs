@@ -111,6 +111,7 @@ impl Engine {
     }
 
     pub(super) fn event(&mut self, event: Event) {
+        self.count_event(&event);
         self.outputs.push_back(Output::Event(event));
     }
 
@@ -121,11 +122,16 @@ impl Engine {
 
     fn route_link(&mut self, out: link::Out) {
         match out {
-            link::Out::Transmit { link, data } => self.outputs.push_back(Output::Transmit { link, data }),
+            link::Out::Transmit { link, data } => {
+                self.counters.metrics.bytes_sent += data.len() as u64;
+                self.outputs.push_back(Output::Transmit { link, data });
+            }
             link::Out::Proved { link, peer, message_bytes_max, .. } if link.is_tunnel() => {
+                self.counters.metrics.links_opened[1] += 1;
                 self.tell_membership(membership::In::TunnelProved { link, peer, message_bytes_max });
             }
             link::Out::Proved { link, peer, hello, message_bytes_max } => {
+                self.counters.metrics.links_opened[0] += 1;
                 self.tell_membership(membership::In::Proved { link, peer, hello, message_bytes_max });
                 self.announce_addresses();
             }
@@ -168,7 +174,7 @@ impl Engine {
                 self.tunnel_closed(link, peer, proved, reason);
             }
             link::Out::Closed { link, reason, remote_addr, peer, peer_closed } => {
-                *self.closed.entry(reason).or_insert(0) += 1;
+                self.count_closed(reason, peer.is_some());
                 if !peer_closed {
                     self.outputs.push_back(Output::Close { link, reason });
                 }
@@ -185,6 +191,7 @@ impl Engine {
 
     /// Frames go to the machine that they belong to.
     fn route_frame(&mut self, link: crate::link::LinkId, header: FrameHeader, body: bytes::Bytes) {
+        self.counters.metrics.frames_received[usize::from(header.frame_type.number())] += 1;
         match header.frame_type {
             FrameType::Request
             | FrameType::RequestMore
@@ -264,12 +271,15 @@ impl Engine {
             delivery::Out::OpenTunnel { node } => self.open_tunnel(node),
             delivery::Out::Seek { action, deadline } => self.seek(action, deadline),
             delivery::Out::StopSeeking { action } => self.stop_seeking(&action),
-            delivery::Out::CallDone { op, node, result } if self.resilience.is_attempt(op) => {
+            delivery::Out::CallDone { op, node, result, .. } if self.resilience.is_attempt(op) => {
                 self.tell_resilience(resilience::In::Ended { attempt: op, node, result });
             }
-            delivery::Out::CallDone { op, result, .. } => self.event(Event::CallDone { op, result }),
+            delivery::Out::CallDone { op, began, result, .. } => self.call_done(op, began, result),
             delivery::Out::Stream { link, order } => self.tell_links(link::In::Stream { link, order }),
-            delivery::Out::Item { stream, item } => self.event(Event::Item { stream, item }),
+            delivery::Out::Item { stream, item } => {
+                self.counters.metrics.items_received.add(item.data.len());
+                self.event(Event::Item { stream, item });
+            }
             delivery::Out::UploadsEnded { request } => self.event(Event::UploadsEnded { request }),
             delivery::Out::StreamWritable { stream } => self.event(Event::StreamWritable { stream }),
             delivery::Out::Request { request, caller, action, shape, payload, headers, deadline } => {

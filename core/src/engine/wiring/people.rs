@@ -219,7 +219,7 @@ impl Engine {
 
     /// A tunnel is over.
     pub(super) fn tunnel_closed(&mut self, link: LinkId, peer: NodeId, proved: bool, reason: CloseReason) {
-        *self.closed.entry(reason).or_insert(0) += 1;
+        self.count_closed(reason, proved);
         if proved {
             self.tell_delivery(delivery::In::LinkLost { link, reason });
             self.tell_topics(topics::In::LinkLost { link });

@@ -184,6 +184,7 @@ pub(super) struct Outbox {
     announced: VecDeque<(FrameType, Bytes)>,
     announced_bytes: usize,
     announced_bytes_max: usize,
+    dropped: u64,
     deficits: [usize; TURNS],
     turn: usize,
     /// Requests that have not left whole, by operation: whether a withdrawal has to search at all.
@@ -214,6 +215,7 @@ impl Outbox {
             announced: VecDeque::new(),
             announced_bytes: 0,
             announced_bytes_max: limits.announced_link_bytes_max,
+            dropped: 0,
             deficits: [0; TURNS],
             turn: 0,
             requests: SequenceMap::new(),
@@ -265,6 +267,7 @@ impl Outbox {
     /// what was lost.
     pub(super) fn push_control(&mut self, cx: &mut Cx<'_>, frame_type: FrameType, body: Bytes) {
         if self.announced_bytes + body.len() + HEADER_LEN > self.announced_bytes_max {
+            self.dropped += 1;
             return cx.count("link.announcement_dropped");
         }
         self.announced_bytes += body.len() + HEADER_LEN;
@@ -273,7 +276,12 @@ impl Outbox {
 
     /// Queues the body of a ROUTED frame.
     pub(super) fn push_routed(&mut self, flow: Flow, body: Bytes) -> Result<(), Drop> {
-        self.relayed.push(flow, body)
+        self.relayed.push(flow, body).inspect_err(|_| self.dropped += 1)
+    }
+
+    /// Announcements and payloads that were dropped for lack of room.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// Bytes that are relayed for others or for ourselves, and bytes of announcements.
