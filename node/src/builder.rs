@@ -18,6 +18,7 @@ use lacewing_core::{Address, Engine, Error, Identity, Incarnation, Limits, NodeL
 use tokio::runtime::Handle;
 
 use crate::driver::Driver;
+use crate::metrics::Endpoint;
 use crate::node::Node;
 use crate::transport::{TcpTransport, Transport};
 
@@ -55,6 +56,8 @@ pub struct Builder {
     capabilities: CapabilitySet,
     aliases: Vec<String>,
     subnet: SubnetId,
+    metrics: Option<SocketAddr>,
+    metrics_exposed: bool,
     trust: Option<Trust>,
     access: Access,
     route_metric: RouteMetric,
@@ -124,6 +127,20 @@ pub enum StartError {
         /// What the engine says.
         reason: Error,
     },
+    /// The address for metrics cannot be listened on.
+    #[error("cannot listen on {addr} for metrics: {}", bind_text(.source))]
+    Metrics {
+        /// Which one.
+        addr: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Others could read the metrics.
+    #[error(
+        "metrics at {0} could be read by other machines: there is no authentication; take an address like 127.0.0.1:9464, or expose \
+         them on purpose (`metrics_exposed_at`, `--metrics-exposed`)"
+    )]
+    MetricsExposed(SocketAddr),
     /// An alias cannot be one, or the node would say more of itself than its limits allow.
     #[error("the node cannot say that of itself: {0}")]
     Introduction(Error),
@@ -155,6 +172,8 @@ impl Builder {
             capabilities: CapabilitySet::new(),
             aliases: Vec::new(),
             subnet: SubnetId::GLOBAL,
+            metrics: None,
+            metrics_exposed: false,
             trust: None,
             access: Access::default(),
             route_metric: RouteMetric::default(),
@@ -212,6 +231,20 @@ impl Builder {
     /// The subnet that the node is in. Default: the whole mesh.
     pub fn subnet(mut self, subnet: SubnetId) -> Self {
         self.subnet = subnet;
+        self
+    }
+
+    /// Serves what the node measures at `http://ADDR/metrics` and `http://ADDR/metrics/neighbours`, in the text format of Prometheus; port
+    /// 0 asks for a free one. There is no authentication, so only an address of this machine alone is taken ([`StartError::MetricsExposed`]
+    /// otherwise). Default: not at all.
+    pub fn metrics_at(mut self, addr: SocketAddr) -> Self {
+        (self.metrics, self.metrics_exposed) = (Some(addr), false);
+        self
+    }
+
+    /// The same at any address: whoever can reach it reads the names of nodes and actions, and how much they do.
+    pub fn metrics_exposed_at(mut self, addr: SocketAddr) -> Self {
+        (self.metrics, self.metrics_exposed) = (Some(addr), true);
         self
     }
 
@@ -354,6 +387,7 @@ impl Builder {
             let bound = self.transport.bind(&addr).await;
             listeners.push(bound.map_err(|source| StartError::Listen { addr, source })?);
         }
+        let metrics = endpoint(self.metrics, self.metrics_exposed).await?;
         let local_addrs: Vec<SocketAddr> = listeners.iter().map(|listener| listener.local_addr()).collect();
 
         let config = Arc::new(Config {
@@ -377,7 +411,8 @@ impl Builder {
             runtime,
         );
         // From here on dropping the node closes what was opened.
-        let node = Node::new(Arc::clone(&driver), local_addrs);
+        let metrics_addr = metrics.as_ref().map(Endpoint::local_addr);
+        let node = Node::new(Arc::clone(&driver), local_addrs, metrics_addr);
         match self.unix_ms {
             Some(unix_ms) => driver.tell_time(|| unix_ms),
             None => driver.follow_time(unix_ms_now),
@@ -386,7 +421,7 @@ impl Builder {
         for addr in peers {
             node.connect(addr.clone()).map_err(|reason| StartError::Peer { addr, reason })?;
         }
-        driver.run(listeners);
+        driver.run(listeners, metrics);
         Ok(node)
     }
 }
@@ -400,6 +435,16 @@ impl fmt::Debug for Builder {
             .field("peers", &self.peers)
             .finish_non_exhaustive()
     }
+}
+
+/// Listens for whoever collects metrics, if that is wanted.
+async fn endpoint(addr: Option<SocketAddr>, exposed: bool) -> Result<Option<Endpoint>, StartError> {
+    let Some(addr) = addr else { return Ok(None) };
+    if !exposed && !addr.ip().is_loopback() {
+        return Err(StartError::MetricsExposed(addr));
+    }
+    let bound = Endpoint::bind(addr).await;
+    bound.map(Some).map_err(|source| StartError::Metrics { addr, source })
 }
 
 fn parse_addresses(texts: &[String]) -> Result<Vec<Address>, StartError> {

@@ -38,6 +38,7 @@ pub mod demo;
 mod driver;
 mod events;
 mod mesh;
+pub mod metrics;
 mod node;
 mod payload;
 mod policy;
@@ -101,6 +102,7 @@ pub use lacewing_core::{
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guide/mesh.md")]
 #[doc = include_str!("../../docs/guide/streams.md")]
+#[doc = include_str!("../../docs/guide/observability.md")]
 #[doc = include_str!("../../docs/guide/resilience.md")]
 #[doc = include_str!("../../docs/guide/tokens.md")]
 struct Guide;

@@ -17,6 +17,7 @@ use crate::builder::Builder;
 use crate::call::{CallBuilder, Unary};
 use crate::driver::{Driver, HandlerFuture, stopped_error};
 use crate::events::{Event, Events};
+use crate::metrics::{Snapshot, Source};
 use crate::payload::IntoPayload;
 use crate::policy::Cast;
 use crate::request::Request;
@@ -48,6 +49,7 @@ pub struct Node {
 struct Inner {
     driver: Arc<Driver>,
     listen: Vec<SocketAddr>,
+    metrics_addr: Option<SocketAddr>,
     /// Whoever shuts down holds it, so that a second one waits for the same end.
     ending: tokio::sync::Mutex<()>,
 }
@@ -64,8 +66,13 @@ impl Node {
         Builder::new()
     }
 
-    pub(crate) fn new(driver: Arc<Driver>, listen: Vec<SocketAddr>) -> Self {
-        Self { inner: Arc::new(Inner { driver, listen, ending: tokio::sync::Mutex::new(()) }) }
+    pub(crate) fn new(
+        driver: Arc<Driver>,
+        listen: Vec<SocketAddr>,
+        metrics_addr: Option<SocketAddr>,
+    ) -> Self {
+        let ending = tokio::sync::Mutex::new(());
+        Self { inner: Arc::new(Inner { driver, listen, metrics_addr, ending }) }
     }
 
     pub(crate) fn driver(&self) -> &Arc<Driver> {
@@ -95,6 +102,11 @@ impl Node {
     /// All addresses that the node really listens on, in the order of the builder.
     pub fn listen_addrs(&self) -> &[SocketAddr] {
         &self.inner.listen
+    }
+
+    /// Where the node really serves its metrics, if it does.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.inner.metrics_addr
     }
 
     /// Serves `action` with `handler` from now on, and tells the mesh of it. A path is an [`Action`] that says no more of
@@ -238,6 +250,31 @@ impl Node {
     /// Every bounded table and queue, with its cap.
     pub fn gauges(&self) -> Vec<Gauge> {
         self.driver().inspect(Engine::gauges)
+    }
+
+    /// Everything that the node counts and measures, at this moment. It walks every table under the node's lock, so it is for every few
+    /// seconds.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lacewing::metrics::families;
+    /// use lacewing::{MemoryNetwork, Node, Request, Trust};
+    ///
+    /// let node = Node::builder().trust(Trust::Open).transport(MemoryNetwork::new()).start().await?;
+    /// node.serve("echo", async |request: Request| Ok(request.payload))?;
+    /// node.call("echo", "to myself").await?;
+    /// assert_eq!(node.metrics().count(&families::CALLS_FINISHED, &["ok"]), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn metrics(&self) -> Snapshot {
+        self.driver().metrics()
+    }
+
+    /// What the node measures of each neighbour: bytes, calls, round trips. At most of 256, the first by their ids.
+    pub fn neighbour_metrics(&self) -> Snapshot {
+        self.driver().neighbour_metrics()
     }
 
     /// Refuses new work, finishes what it has within `deadline`, says goodbye, and closes everything.

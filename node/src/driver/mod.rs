@@ -12,6 +12,7 @@ mod handler;
 mod inject;
 mod link;
 mod listen;
+mod metrics;
 mod outbox;
 mod stream;
 mod subscriber;
@@ -36,6 +37,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Notify, oneshot};
 
 use crate::action::Action;
+use crate::metrics::Endpoint;
 use crate::policy::Answers;
 use crate::transport::{ByteStream, Transport};
 use handler::HandlerTask;
@@ -118,6 +120,7 @@ struct Counters {
     accept_failed: u64,
     engine_misused: u64,
     handler_panicked: u64,
+    events_missed: u64,
 }
 
 /// What must wait until the lock is released, in the order in which it came up.
@@ -492,9 +495,16 @@ impl Driver {
 
     // --- life and death
 
-    /// Starts the tasks: the timer, and one for each listener.
-    pub(crate) fn run(self: &Arc<Self>, listeners: Vec<Box<dyn crate::transport::Listener>>) {
+    /// Starts the tasks: the timer, and one for each listener, that for metrics included.
+    pub(crate) fn run(
+        self: &Arc<Self>,
+        listeners: Vec<Box<dyn crate::transport::Listener>>,
+        metrics: Option<Endpoint>,
+    ) {
         self.services.spawn(&self.runtime, timer::run(Arc::clone(self)));
+        if let Some(endpoint) = metrics {
+            self.services.spawn(&self.runtime, endpoint.run(Arc::clone(self)));
+        }
         for listener in listeners {
             self.services.spawn(&self.runtime, listen::accept(Arc::clone(self), listener));
         }

@@ -53,6 +53,11 @@ impl Subscriber {
         self.lock().missed
     }
 
+    /// How much waits.
+    pub(super) fn queue_len(&self) -> usize {
+        self.lock().queue.len()
+    }
+
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         let mut inner = self.lock();
         if let Some(event) = inner.queue.pop_front() {
@@ -66,7 +71,7 @@ impl Subscriber {
     }
 
     /// `false`: nobody listens any more.
-    fn push(&self, event: Event, effects: &mut Vec<Effect>) -> bool {
+    fn push(&self, event: Event, missed: &mut u64, effects: &mut Vec<Effect>) -> bool {
         let mut inner = self.lock();
         if inner.closed {
             return false;
@@ -74,6 +79,7 @@ impl Subscriber {
         if inner.queue.len() == QUEUE_MAX {
             inner.queue.pop_front();
             inner.missed += 1;
+            *missed += 1;
         }
         inner.queue.push_back(event);
         effects.extend(inner.waiting.take().map(Effect::Wake));
@@ -177,6 +183,7 @@ impl Core {
 
     fn publish(&mut self, driver: &Arc<Driver>, event: &Event, effects: &mut Vec<Effect>) {
         event.log(driver.node_id);
-        self.subscribers.retain(|subscriber| subscriber.push(event.clone(), effects));
+        let missed = &mut self.counters.events_missed;
+        self.subscribers.retain(|subscriber| subscriber.push(event.clone(), missed, effects));
     }
 }
