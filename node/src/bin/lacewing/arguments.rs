@@ -1,5 +1,6 @@
 //! What can be said on the command line and in the environment.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Describe(NodeArguments),
     /// Join for a moment and show the way to a node.
     Route(NodeArguments),
+    /// Watch what a running node does: its neighbours, its calls and how long they take. It must have been started with --metrics.
+    Top(TopArguments),
     /// Watch three nodes join, call each other, fail and recover. Takes a few seconds and needs nothing.
     Demo,
 }
@@ -108,6 +111,13 @@ pub(crate) struct UpArguments {
     /// One more name for this node; several nodes may have the same. May be given several times.
     #[arg(long, value_name = "NAME", env = "LACEWING_ALIAS", value_delimiter = ',')]
     pub(crate) alias: Vec<String>,
+    /// Serve metrics at this address, ip:port, in the format of Prometheus; for `lacewing top` too. Only an address of this machine
+    /// alone, like 127.0.0.1:9464, unless they are to be exposed.
+    #[arg(long, value_name = "ADDR", env = "LACEWING_METRICS")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Let other machines read the metrics too, without any authentication.
+    #[arg(long)]
+    pub(crate) metrics_exposed: bool,
 }
 
 fn parse_meta(text: &str) -> Result<(String, String), &'static str> {
@@ -187,6 +197,22 @@ pub(crate) struct SubArguments {
     /// End after so many events; they must come within the time-out.
     #[arg(long, value_name = "N")]
     pub(crate) count: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TopArguments {
+    /// Where the node serves its metrics.
+    #[arg(value_name = "ADDR", env = "LACEWING_METRICS", default_value = "127.0.0.1:9464")]
+    pub(crate) addr: SocketAddr,
+    /// Look for one interval, print what there is, and end.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print JSON, for programs; an object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// How often to look, for example 500ms or 2s.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    pub(crate) interval: Duration,
 }
 
 #[derive(Debug, Args)]

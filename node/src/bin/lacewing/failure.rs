@@ -49,6 +49,12 @@ impl Failure {
     }
 }
 
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl From<lacewing::StartError> for Failure {
     /// A node does not start because of what it was given, or because of the machine it is on.
     fn from(error: lacewing::StartError) -> Self {

@@ -19,6 +19,7 @@ mod portrait;
 mod route;
 mod screen;
 mod settings;
+mod top;
 mod topics;
 mod up;
 mod visit;
@@ -69,6 +70,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Route(arguments) => interrupt::or(route::run(arguments)).await,
             Command::Pub(arguments) => interrupt::or(topics::publish(arguments)).await,
             Command::Sub(arguments) => interrupt::or(topics::subscribe(arguments)).await,
+            Command::Top(arguments) => interrupt::or(top::run(arguments)).await,
             Command::Demo => interrupt::or(demo::run()).await,
         }
     });

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub(crate) struct ConfigFile {
     pub(crate) tag: Vec<String>,
     pub(crate) meta: BTreeMap<String, String>,
     pub(crate) alias: Vec<String>,
+    pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) metrics_exposed: bool,
 }
 
 impl ConfigFile {

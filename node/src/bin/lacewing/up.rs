@@ -44,6 +44,10 @@ pub(crate) async fn run(arguments: UpArguments) -> Result<(), Failure> {
     for alias in alias {
         builder = builder.alias(alias);
     }
+    if let Some(addr) = arguments.metrics.or(file.metrics) {
+        let exposed = arguments.metrics_exposed || file.metrics_exposed;
+        builder = if exposed { builder.metrics_exposed_at(addr) } else { builder.metrics_at(addr) };
+    }
     builder = builder.capabilities(capabilities);
     let mut lives = None;
     if let Some(path) = key_file {
@@ -79,7 +83,11 @@ fn announce(node: &Node) -> Result<(), Failure> {
     } else {
         format!("listening on {}", addrs.join(", "))
     };
-    screen::line(&format!("up: node {} ({}) {place}", node.node_id(), node.config().label))
+    screen::line(&format!("up: node {} ({}) {place}", node.node_id(), node.config().label))?;
+    match node.metrics_addr() {
+        Some(addr) => screen::line(&format!("metrics: http://{addr}/metrics")),
+        None => Ok(()),
+    }
 }
 
 /// Prints who comes and goes, and keeps the incarnation, until the node is closed.
