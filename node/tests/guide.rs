@@ -72,10 +72,16 @@ fn shape(line: &str) -> String {
         });
         rest = after;
     }
-    let words: Vec<&str> = shaped.split_whitespace().collect();
-    let measured =
-        |at: usize| matches!(words.get(at + 1), Some(unit) if unit.starts_with("ms") || *unit == "s");
-    let words = words.iter().enumerate().map(|(at, word)| if measured(at) { "TIME" } else { word });
+    // Which unit is read best differs too.
+    let same_unit = |word: &str| word.replace("kB/s", "B/s").replace("us", "ms");
+    let is_unit = |word: &str| word.starts_with("ms") || word.starts_with("B/s") || word == "s";
+    let is_number = |word: &str| word.trim_start_matches('(').starts_with(|c: char| c.is_ascii_digit());
+    let words: Vec<String> = shaped
+        .split_whitespace()
+        .map(|word| if is_unit(&same_unit(word)) { same_unit(word) } else { word.to_owned() })
+        .collect();
+    let measured = |at: usize| is_number(&words[at]) && words.get(at + 1).is_some_and(|unit| is_unit(unit));
+    let words = words.iter().enumerate().map(|(at, word)| if measured(at) { "TIME" } else { word.as_str() });
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -99,7 +105,7 @@ struct Reader {
 impl Reader {
     fn new() -> Self {
         let port = || free_addr().rsplit(':').next().unwrap().to_owned();
-        let ports = (7400..7403).map(|shown| (shown.to_string(), port())).collect();
+        let ports = (7400..7403).chain([9464]).map(|shown| (shown.to_string(), port())).collect();
         Self { folder: Folder::new(), environment: BTreeMap::new(), ports, nodes: Vec::new() }
     }
 
@@ -177,6 +183,16 @@ fn the_guide_to_streams_shows_what_happens() {
 }
 
 #[test]
+fn the_guide_to_watching_shows_what_happens() {
+    let steps = steps("observability.md");
+    assert!(steps.len() >= 3, "the page has its commands");
+    let mut reader = Reader::new();
+    for step in &steps {
+        reader.follow(step);
+    }
+}
+
+#[test]
 fn the_first_steps_show_what_happens() {
     let mut reader = Reader::new();
     fs::remove_file(reader.folder.path("network.key")).unwrap();
@@ -200,6 +216,7 @@ fn what_differs_from_run_to_run_has_a_shape() {
     assert_eq!(shape(&format!("node  {id} ({short})")), "node ID (SHORT)");
     assert_eq!(shape("up  2   0.5 ms  echo_sum"), "up 2 TIME ms echo_sum");
     assert_eq!(shape("announced    12 s ago"), "announced TIME s ago");
+    assert_eq!(shape("alpha  250 us  31 B/s in, 1.2 kB/s out"), "alpha TIME ms TIME B/s in, TIME B/s out");
     assert_eq!(shape("incarnation  1795277010870"), "incarnation INCARNATION");
     assert_eq!(words("find 'a b' c"), ["find", "a b", "c"]);
 }
