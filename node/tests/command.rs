@@ -388,3 +388,35 @@ fn the_demo_tells_its_story_to_the_end() {
     }
     assert!(output.stderr.is_empty(), "{}", stderr(&output));
 }
+
+#[test]
+fn top_shows_what_a_running_node_does() {
+    let folder = Folder::new();
+    let mut server = folder.server("127.0.0.1:0", &["--name", "adder@here", "--metrics", "127.0.0.1:0"]);
+    let (id, addr) = server.up();
+    let line = server.line("metrics: http://");
+    let at = line.trim_start_matches("metrics: http://").trim_end_matches("/metrics");
+    let answer = folder.call(&addr, GOOD, &[]);
+    assert_eq!(stdout(&answer), ANSWER, "{}", stderr(&answer));
+
+    let sheet = stdout(&run(&["top", at, "--once", "--interval", "50ms"]));
+    assert!(sheet.starts_with(&format!("node {} (adder@here) in lacewing", &id[..8])), "{sheet}");
+    assert!(sheet.lines().any(|line| line.split_whitespace().eq(["echo_sum", "0", "1"])), "{sheet}");
+    assert!(!sheet.contains('\x1b'), "a pipe is no terminal: {sheet:?}");
+
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout(&run(&["top", at, "--once", "--json", "--interval", "50ms"]))).unwrap();
+    assert_eq!(json["node"].as_str(), Some(id.as_str()));
+    assert_eq!(json["actions"][0]["total"].as_f64(), Some(1.0));
+    assert!(json["requests"]["p50_s"].as_f64().is_some(), "{json}");
+}
+
+#[test]
+fn top_says_why_it_shows_nothing_and_metrics_are_not_exposed_by_mistake() {
+    let free = free_addr();
+    let text = one_line(&run(&["top", &free, "--once"]), 1);
+    assert!(text.contains(&format!("start the node with --metrics {free}")), "{text}");
+    let exposed = run(&["up", "--open", "--listen", "127.0.0.1:0", "--metrics", "0.0.0.0:0"]);
+    let text = one_line(&exposed, 2);
+    assert!(text.contains("--metrics-exposed"), "{text}");
+}
