@@ -12,12 +12,14 @@ use lacewing_core::config::{Access, Config, NetworkKey, NetworkName, NetworkName
 use lacewing_core::crypto::{CryptoProvider, RustCrypto};
 use lacewing_core::identity::LabelError;
 use lacewing_core::identity::PublicKey;
-use lacewing_core::machine::{NoTrace, Trace};
+#[cfg(lacewing_inject)]
+use lacewing_core::machine::NoTrace;
+use lacewing_core::machine::Trace;
 use lacewing_core::token::Token;
 use lacewing_core::{Address, Engine, Error, Identity, Incarnation, Limits, NodeLabel, Timing, Trust};
 use tokio::runtime::Handle;
 
-use crate::driver::Driver;
+use crate::driver::{Driver, RelayLog};
 use crate::metrics::Endpoint;
 use crate::node::Node;
 use crate::transport::{TcpTransport, Transport};
@@ -185,7 +187,7 @@ impl Builder {
             seed: None,
             transport: Arc::new(TcpTransport),
             crypto: Arc::new(RustCrypto),
-            trace: Box::new(NoTrace),
+            trace: Box::new(RelayLog),
             #[cfg(lacewing_inject)]
             driver_trace: Box::new(NoTrace),
         }

@@ -14,8 +14,9 @@ use lacewing_core::engine::{
 use lacewing_core::predicate::Predicate;
 use lacewing_core::{Code, Engine, Error, NodeId};
 use tokio::sync::oneshot;
+use tracing::{Span, field};
 
-use crate::driver::{CallResult, Driver, StreamHandle, stopped_error};
+use crate::driver::{CallResult, Driver, StreamHandle, outcome_name, outcome_of, stopped_error};
 use crate::stream::{Duplex, ItemStream, Upload};
 use crate::trace_context::TraceContext;
 
@@ -154,6 +155,23 @@ impl Order {
         let providers = engine.providers(&self.action);
         let mut meant = providers.iter().filter(|(node, _)| meant.is_none_or(|meant| meant == *node));
         meant.find_map(|(_, entry)| entry.codec)
+    }
+
+    /// The caller's step: what is called, and in which trace.
+    fn span(&self, node: NodeId) -> Span {
+        let action = self.action.as_str();
+        let span =
+            tracing::debug_span!("call", action, %node, trace_id = field::Empty, span_id = field::Empty);
+        if span.is_disabled() {
+            return span;
+        }
+        let headers = self.extras.as_ref().map(|extras| &extras.headers);
+        let trace = headers.and_then(|headers| headers.get(TraceContext::HEADER));
+        if let Some(trace) = trace.and_then(|trace| trace.parse::<TraceContext>().ok()) {
+            span.record("trace_id", field::display(trace.trace_id_hex()));
+            span.record("span_id", field::display(trace.span_id_hex()));
+        }
+        span
     }
 
     fn set_header(&mut self, name: &str, value: &str) {
@@ -332,7 +350,7 @@ impl IntoFuture for CallBuilder {
     type IntoFuture = CallFuture;
 
     fn into_future(self) -> CallFuture {
-        CallFuture { driver: self.driver, stage: Stage::Ready(self.order) }
+        CallFuture { driver: self.driver, stage: Stage::Ready(self.order), span: Span::none() }
     }
 }
 
@@ -341,6 +359,7 @@ impl IntoFuture for CallBuilder {
 pub struct CallFuture {
     driver: Arc<Driver>,
     stage: Stage,
+    span: Span,
 }
 
 enum Stage {
@@ -355,10 +374,14 @@ impl Future for CallFuture {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let Stage::Ready(order) = &mut this.stage {
+            this.span = order.span(this.driver.node_id());
             match this.driver.call(|engine| order.call(engine, Shape::Unary)) {
-                Ok((op, outcome)) => this.stage = Stage::Waiting(op, outcome),
+                Ok((op, outcome)) => {
+                    this.span.in_scope(|| tracing::debug!("queued"));
+                    this.stage = Stage::Waiting(op, outcome);
+                }
                 Err(refused) => {
-                    this.stage = Stage::Done;
+                    this.done(Some(refused.code()));
                     return Poll::Ready(Err(refused));
                 }
             }
@@ -367,9 +390,17 @@ impl Future for CallFuture {
             panic!("a call's future was polled after it gave its outcome");
         };
         let outcome = std::task::ready!(Pin::new(outcome).poll(cx));
-        this.stage = Stage::Done;
         // The sender is dropped without a word only with the whole node.
-        Poll::Ready(outcome.unwrap_or_else(|_| Err(stopped_error().executed_perhaps(true))))
+        let outcome = outcome.unwrap_or_else(|_| Err(stopped_error().executed_perhaps(true)));
+        this.done(outcome_of(&outcome));
+        Poll::Ready(outcome)
+    }
+}
+
+impl CallFuture {
+    fn done(&mut self, outcome: Option<Code>) {
+        self.stage = Stage::Done;
+        self.span.in_scope(|| tracing::debug!(outcome = outcome_name(outcome), "done"));
     }
 }
 
@@ -377,6 +408,7 @@ impl Drop for CallFuture {
     fn drop(&mut self) {
         if let Stage::Waiting(op, _) = self.stage {
             self.driver.cancel(op);
+            self.done(Some(Code::Cancelled));
         }
     }
 }

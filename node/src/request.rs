@@ -34,6 +34,7 @@ pub struct Request {
     pub(crate) action: Arc<ActionPath>,
     pub(crate) shape: Shape,
     pub(crate) headers: Headers,
+    pub(crate) waited: Duration,
     pub(crate) deadline: Option<Instant>,
 }
 
@@ -46,6 +47,11 @@ impl Request {
     /// How many messages go each way: what the action is served as.
     pub fn shape(&self) -> Shape {
         self.shape
+    }
+
+    /// How long it has waited for its turn, where as many of its action were running as may; zero where it did not have to.
+    pub fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// What the caller says besides the argument.

@@ -265,10 +265,10 @@ impl Delivery {
                 // Its time is over, and it is about to be taken off the books for that.
                 continue;
             }
-            let Some(held) = served.held.take() else { continue };
+            let Some(mut held) = served.held.take() else { continue };
             cx.mark("delivery.permit_handed_over");
-            let waited = cx.now - served.since;
-            cx.metrics().request_queue.record(waited);
+            let so_long = cx.now - served.since;
+            cx.metrics().request_queue.record(so_long);
             (served.since, served.runs) = (cx.now, true);
             if matches!(served.origin, RequestOrigin::Cast(_)) {
                 served.deadline = Instant::NEVER;
@@ -276,6 +276,9 @@ impl Delivery {
             admission.waiting -= 1;
             admission.running += 1;
             self.permits.insert(id, Permit { action: action.clone(), since: cx.now });
+            if let Some(Out::Request { waited, .. }) = held.told.front_mut() {
+                *waited = so_long;
+            }
             self.out.extend(held.told);
         }
     }

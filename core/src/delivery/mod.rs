@@ -180,6 +180,7 @@ pub(crate) enum Out {
         shape: Shape,
         payload: Payload,
         headers: Headers,
+        waited: Duration,
         deadline: Instant,
     },
     /// Nobody waits for this answer any more.

@@ -196,7 +196,8 @@ impl Delivery {
         self.requests.insert(request.0, served);
         let deadline = if cast.is_some() { Instant::NEVER } else { deadline };
         let own = action.clone();
-        let told = Out::Request { request, caller, action, shape, payload, headers, deadline };
+        let waited = Duration::ZERO;
+        let told = Out::Request { request, caller, action, shape, payload, headers, waited, deadline };
         self.begin(cx, request, &own, told);
     }
 

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
@@ -206,6 +207,8 @@ pub enum Event {
         payload: Payload,
         /// What the caller says besides.
         headers: Headers,
+        /// How long it has waited for its turn; zero where it did not have to.
+        waited: Duration,
         /// When the caller stops waiting; [`Instant::NEVER`] for a stream without an end of its own.
         deadline: Instant,
     },

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use lacewing_core::engine::{Payload, RequestId};
-use lacewing_core::{Error, Kind};
+use lacewing_core::{Code, Error, Kind, NodeId};
 use tokio::sync::oneshot;
 use tracing::Span;
 
@@ -29,22 +29,42 @@ pub(crate) type Handler = Arc<dyn Fn(Request, Option<StreamHandle>) -> HandlerFu
 /// A handler and what it is to be called with.
 pub(super) type Work = (Handler, Request, Option<StreamHandle>);
 
-/// What the handler logs is logged within it: who calls what, and in which trace.
-fn span(request: &Request) -> Span {
+/// What the handler logs is logged within it: who calls what, and in which trace. What happens to the request itself is logged there
+/// too: received, queued, executing, done.
+fn span(node: NodeId, request: &Request) -> Span {
     let span = tracing::info_span!(
         "request",
         action = request.action(),
         caller = %request.caller.node,
+        %node,
         trace_id = tracing::field::Empty,
         span_id = tracing::field::Empty,
     );
-    if !span.is_disabled()
-        && let Some(trace) = request.trace()
-    {
+    if span.is_disabled() {
+        return span;
+    }
+    if let Some(trace) = request.trace() {
         span.record("trace_id", tracing::field::display(trace.trace_id_hex()));
         span.record("span_id", tracing::field::display(trace.span_id_hex()));
     }
+    span.in_scope(|| {
+        tracing::debug!("received");
+        if !request.waited.is_zero() {
+            let waited_us = u64::try_from(request.waited.as_micros()).unwrap_or(u64::MAX);
+            tracing::debug!(waited_us, "queued");
+        }
+    });
     span
+}
+
+/// The code of an outcome; `None` is success.
+pub(crate) fn outcome_of(result: &CallResult) -> Option<Code> {
+    result.as_ref().err().map(Error::code)
+}
+
+/// What logs and metrics call an outcome.
+pub(crate) fn outcome_name(outcome: Option<Code>) -> &'static str {
+    outcome.map_or("ok", Code::name)
 }
 
 /// One request that is being served. Ends with its result, or with `None` when nobody waits for it any more.
@@ -73,7 +93,7 @@ impl HandlerTask {
         cancelled: oneshot::Receiver<Infallible>,
         work: Work,
     ) -> Self {
-        let span = span(&work.1);
+        let span = span(driver.node_id, &work.1);
         Self { driver: Arc::clone(driver), id, cancelled, span, stage: Stage::Waiting(work) }
     }
 
@@ -117,6 +137,7 @@ impl HandlerTask {
                 && let Stage::Waiting((handler, request, stream)) =
                     std::mem::replace(&mut self.stage, Stage::Done)
             {
+                tracing::debug!("executing");
                 self.stage = Stage::Running(handler(request, stream));
             }
             match &mut self.stage {
@@ -153,8 +174,11 @@ impl Future for HandlerTask {
             Poll::Ready(_) => Poll::Ready(None),
             Poll::Pending => self.poll_stage(cx).map(Some),
         };
-        if step.is_ready() {
+        if let Poll::Ready(result) = &step {
             self.clear();
+            // Nobody waits for one that has no result.
+            let outcome = result.as_ref().map_or(Some(Code::Cancelled), outcome_of);
+            self.span.in_scope(|| tracing::debug!(outcome = outcome_name(outcome), "done"));
         }
         step
     }

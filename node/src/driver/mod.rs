@@ -14,6 +14,7 @@ mod link;
 mod listen;
 mod metrics;
 mod outbox;
+mod relay;
 mod stream;
 mod subscriber;
 mod tasks;
@@ -48,8 +49,9 @@ use tasks::Tasks;
 #[cfg(lacewing_inject)]
 pub use inject::BUGS;
 
-pub(crate) use handler::{Handler, HandlerFuture};
+pub(crate) use handler::{Handler, HandlerFuture, outcome_name, outcome_of};
 use inject::injected;
+pub(crate) use relay::RelayLog;
 pub(crate) use stream::StreamHandle;
 pub(crate) use subscriber::Subscriber;
 pub(crate) use topics::Inbox;

@@ -101,12 +101,7 @@ impl Core {
                 }
                 return;
             }
-            EngineEvent::Request { request: id, caller, action, shape, payload, headers, deadline } => {
-                let deadline = (deadline < Instant::NEVER).then(|| driver.deadline(deadline));
-                let request = Request { payload, caller, action, shape, headers, deadline };
-                self.start_handler(driver, id, request, effects);
-                return;
-            }
+            request @ EngineEvent::Request { .. } => return self.requested(driver, request, effects),
             EngineEvent::RequestCancelled { request } => {
                 effects.extend(self.requests.remove(&request).map(Effect::Cancel));
                 let gone = Error::new(Code::Cancelled, "nobody waits for the answer any more");
@@ -154,6 +149,17 @@ impl Core {
             EngineEvent::Stopped => Event::Stopped,
         };
         self.publish(driver, &event, effects);
+    }
+
+    fn requested(&mut self, driver: &Arc<Driver>, event: EngineEvent, effects: &mut Vec<Effect>) {
+        let EngineEvent::Request { request: id, caller, action, shape, payload, headers, waited, deadline } =
+            event
+        else {
+            return;
+        };
+        let deadline = (deadline < Instant::NEVER).then(|| driver.deadline(deadline));
+        let request = Request { payload, caller, action, shape, headers, waited, deadline };
+        self.start_handler(driver, id, request, effects);
     }
 
     fn start_handler(

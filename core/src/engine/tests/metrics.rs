@@ -173,6 +173,12 @@ fn waiting_for_a_turn_is_counted_and_measured() {
     assert_eq!(server.count(&families::REQUESTS_FINISHED, &["ResourceExhausted"]), 1);
     let queue = histogram(&server, &families::REQUEST_QUEUE, &[]);
     assert_eq!((queue.count(), queue.sum()), (1, 20 * MS));
+    let waited = |event: &Event| match event {
+        Event::Request { waited, .. } => Some(*waited),
+        _ => None,
+    };
+    let waited: Vec<Duration> = net.events[1].iter().filter_map(waited).collect();
+    assert_eq!(waited, [Duration::ZERO, 20 * MS], "the handler is told");
     let handlers = histogram(&server, &families::REQUEST_DURATION, &[]);
     assert_eq!((handlers.count(), handlers.sum()), (2, 25 * MS), "waiting is no handling");
     assert_eq!(server.count(&families::ACTION_REQUESTS, &["work"]), 3);

@@ -282,8 +282,17 @@ impl Engine {
             }
             delivery::Out::UploadsEnded { request } => self.event(Event::UploadsEnded { request }),
             delivery::Out::StreamWritable { stream } => self.event(Event::StreamWritable { stream }),
-            delivery::Out::Request { request, caller, action, shape, payload, headers, deadline } => {
-                self.event(Event::Request { request, caller, action, shape, payload, headers, deadline });
+            delivery::Out::Request { request, caller, action, shape, payload, headers, waited, deadline } => {
+                self.event(Event::Request {
+                    request,
+                    caller,
+                    action,
+                    shape,
+                    payload,
+                    headers,
+                    waited,
+                    deadline,
+                });
             }
             delivery::Out::RequestCancelled { request } => self.event(Event::RequestCancelled { request }),
             delivery::Out::Writable { node } => self.event(Event::Writable { node }),
