@@ -138,6 +138,15 @@ pub enum Trust {
         /// The network key, if there is one too.
         network_key: Option<NetworkKey>,
     },
+    /// Whoever has a membership token of one of these issuers (the right [`Join`](crate::token::Right::Join)) for its own identity,
+    /// with or without a network key on top. These issuers are believed in everything else too, as those of [`Access::issuers`]
+    /// are, who say from which generation on. A node that does not know what time it is lets nobody in.
+    Tokens {
+        /// The issuers.
+        issuers: BTreeSet<PublicKey>,
+        /// The network key, if there is one too.
+        network_key: Option<NetworkKey>,
+    },
     /// Anybody who names the same network. Must be asked for.
     Open,
 }
@@ -147,15 +156,16 @@ impl Trust {
     pub fn network_key(&self) -> Option<&NetworkKey> {
         match self {
             Self::NetworkKey(key) => Some(key),
-            Self::PinnedKeys { network_key, .. } => network_key.as_ref(),
+            Self::PinnedKeys { network_key, .. } | Self::Tokens { network_key, .. } => network_key.as_ref(),
             Self::Open => None,
         }
     }
 
-    /// Whether an identity that has proved itself is let in.
+    /// Whether an identity that has proved itself is let in, whatever it has to show.
     pub fn admits(&self, key: &PublicKey) -> bool {
         match self {
             Self::NetworkKey(_) | Self::Open => true,
+            Self::Tokens { .. } => false,
             Self::PinnedKeys { keys, .. } => keys.contains(key),
         }
     }
@@ -440,8 +450,25 @@ impl Config {
     /// ```
     pub fn check(&self) -> Result<(), ConfigError> {
         self.access.check()?;
+        if self.issuers().count() > ISSUERS_MAX {
+            return Err(ConfigError::Access);
+        }
         self.timing.check()?;
         self.limits.check()
+    }
+}
+
+impl Config {
+    /// Those whose tokens count here, for whatever it is, each with the least generation of which they do.
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = (PublicKey, u64)> + '_ {
+        let members = match &self.trust {
+            Trust::Tokens { issuers, .. } => Some(issuers),
+            Trust::NetworkKey(_) | Trust::PinnedKeys { .. } | Trust::Open => None,
+        };
+        let others = &self.access.issuers;
+        let only_members =
+            members.into_iter().flatten().filter(|key| others.iter().all(|(other, _)| other != *key));
+        others.iter().copied().chain(only_members.map(|key| (*key, 0)))
     }
 }
 

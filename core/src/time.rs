@@ -49,6 +49,24 @@ impl Instant {
     }
 }
 
+/// What time it is in the world, from when somebody has said so.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WallClock(Option<(Instant, u64)>);
+
+impl WallClock {
+    /// It is so late now, in milliseconds since 1970-01-01T00:00:00Z.
+    pub(crate) fn set(&mut self, now: Instant, unix_ms: u64) {
+        self.0 = Some((now, unix_ms));
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z; 0 as long as nobody has said so, which is before every token.
+    pub(crate) fn unix_ms(self, now: Instant) -> u64 {
+        let Some((at, unix_ms)) = self.0 else { return 0 };
+        let elapsed = u64::try_from((now - at).as_millis()).unwrap_or(u64::MAX);
+        unix_ms.saturating_add(elapsed)
+    }
+}
+
 impl Add<Duration> for Instant {
     type Output = Self;
 

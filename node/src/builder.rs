@@ -82,7 +82,8 @@ pub struct Builder {
 pub enum StartError {
     /// Nobody said whom to let in.
     #[error(
-        "no trust is configured: give a network key (`network_key`), pinned public keys (`trust(Trust::PinnedKeys {{ .. }})`), or \
+        "no trust is configured: give a network key (`network_key`), pinned public keys (`trust(Trust::PinnedKeys {{ .. }})`), \
+         issuers of membership tokens (`trust(Trust::Tokens {{ .. }})`), or \
          ask for `trust(Trust::Open)`, which lets everybody in"
     )]
     NoTrust,

@@ -93,7 +93,7 @@ pub use lacewing_core::engine::{
 };
 pub use lacewing_core::identity::PublicKey;
 pub use lacewing_core::predicate::Predicate;
-pub use lacewing_core::wire::path::ActionPath;
+pub use lacewing_core::wire::path::{ActionPath, PathPattern};
 pub use lacewing_core::{
     Address, CloseReason, Code, Error, Identity, Incarnation, Kind, Limits, NodeId, NodeLabel, Timing, Trust,
 };

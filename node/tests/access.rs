@@ -8,28 +8,35 @@ use std::time::Duration;
 use lacewing::access::{AccessPolicy, Rule, Who};
 use lacewing::crypto::RustCrypto;
 use lacewing::token::{IssuerHead, Right, Subject, Terms, Token};
-use lacewing::{Code, Node, NodeId};
+use lacewing::{Code, Node, NodeId, Trust};
 use lacewing_core::Identity;
 use stage::{Stage, addr_of, echo, identity, meet, within};
 
-scenarios!(a_token_lets_a_node_call_until_its_issuer_takes_it_back);
+scenarios!(
+    a_token_lets_a_node_call_until_its_issuer_takes_it_back,
+    a_membership_token_lets_a_node_in_until_its_issuer_takes_it_back,
+);
 
 fn issuer() -> Identity {
     Identity::from_secret([99; 32], Arc::new(RustCrypto))
 }
 
 /// A token for an hour from now on, by the wall clock that the nodes go by too.
+fn token(subject: NodeId, generation: u64) -> Token {
+    token_for(Right::Call, subject, generation)
+}
+
 #[expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "tokens are about the time in the world"
 )]
-fn token(subject: NodeId, generation: u64) -> Token {
+fn token_for(right: Right, subject: NodeId, generation: u64) -> Token {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let now = u64::try_from(since_1970.as_millis()).unwrap();
     let terms = Terms {
         subject: Subject::Node(subject),
-        rights: Right::Call.into(),
+        rights: right.into(),
         pattern: "orders/>".parse().unwrap(),
         from_unix_ms: now,
         until_unix_ms: now + 3_600_000,
@@ -81,4 +88,24 @@ async fn a_token_lets_a_node_call_until_its_issuer_takes_it_back(stage: Stage) {
     clerk.add_token(&token(subject, 1)).unwrap();
     call_until(&clerk, &server, None).await;
     server.shutdown(Duration::ZERO).await;
+}
+
+async fn a_membership_token_lets_a_node_in_until_its_issuer_takes_it_back(stage: Stage) {
+    let trust = Trust::Tokens { issuers: [issuer().public_key()].into(), network_key: None };
+    let node = |byte, generation| {
+        let identity = identity(byte);
+        let token = token_for(Right::Join, identity.node_id(), generation);
+        stage.builder("member").trust(trust.clone()).identity(identity).token(token)
+    };
+    let gate = node(1, 1).listen("127.0.0.1:0").start().await.unwrap();
+    let member = node(2, 0).peer(addr_of(&gate)).start().await.unwrap();
+    let guest = stage.builder("guest").trust(trust.clone()).peer(addr_of(&gate)).start().await.unwrap();
+    meet(&member, &gate).await;
+    assert!(guest.peers().is_empty());
+    gate.revoke(&IssuerHead::sign(&issuer(), 1)).unwrap();
+    within(gate.wait_for_peers(|peers| peers.is_empty().then_some(()))).await.unwrap();
+    member.add_token(&token_for(Right::Join, member.node_id(), 1)).unwrap();
+    meet(&member, &gate).await;
+    assert_eq!(gate.peers().len(), 1);
+    gate.shutdown(Duration::ZERO).await;
 }

@@ -8,6 +8,7 @@ mod heads;
 mod own;
 mod peers;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -24,8 +25,8 @@ use crate::config::{Config, Trust};
 use crate::identity::NodeId;
 use crate::link::LinkId;
 use crate::machine::{Cx, Machine, injected};
-use crate::time::Instant;
-use crate::token::{IssuerHead, Issuers, Learnt, Right, Token};
+use crate::time::{Instant, WallClock};
+use crate::token::{Grant, IssuerHead, Issuers, Learnt, Right, SKEW_MS, Token};
 use crate::wire::body::TokenShown;
 use crate::wire::frame::{FrameHeader, FrameType};
 
@@ -37,6 +38,8 @@ const REPEAT_EVERY: Duration = Duration::from_secs(300);
 pub(crate) enum In {
     /// A session with this node can be used.
     Bind { link: LinkId, node: NodeId },
+    /// A session is open because of this token alone.
+    Member { link: LinkId, node: NodeId, grant: Box<Grant> },
     /// A session is gone.
     LinkLost { link: LinkId },
     /// This is the link to a neighbour from now on.
@@ -54,7 +57,11 @@ pub(crate) enum In {
 pub(crate) enum Out {
     /// Send this.
     Transmit { link: LinkId, frame_type: FrameType, body: Bytes },
-    /// The peer broke the rules.
+    /// This node introduces itself with this membership token from now on.
+    Membership { token: Option<Bytes> },
+    /// An issuer that is trusted has said this.
+    Learnt { head: IssuerHead },
+    /// The peer broke the rules, or is a member no more.
     Violation { link: LinkId, reason: CloseReason },
 }
 
@@ -66,8 +73,7 @@ pub(crate) struct Authority {
     asks_for_tags: bool,
     /// Whether any rule is about who serves.
     asks_who_serves: bool,
-    /// What time it was outside when it was this time inside.
-    wall: Option<(Instant, u64)>,
+    wall: WallClock,
     issuers: Issuers,
     gate: TokenGate,
     /// Which node each session is with.
@@ -75,6 +81,11 @@ pub(crate) struct Authority {
     peers: Peers,
     own: OwnTokens,
     heads: Heads,
+    /// Sessions that are open because of a token, which is kept, and when the first of these tokens ends.
+    members: BTreeMap<LinkId, (NodeId, Box<Grant>)>,
+    members_at: Instant,
+    /// What this node introduces itself with.
+    membership: Option<Bytes>,
     repeat_at: Instant,
     /// When the time of one of this node's tokens comes.
     due_at: Instant,
@@ -84,22 +95,25 @@ pub(crate) struct Authority {
 impl Authority {
     pub(crate) fn new(config: Arc<Config>, own: NodeId) -> Self {
         let mut issuers = Issuers::default();
-        for (issuer, generation_min) in &config.access.issuers {
+        for (issuer, generation_min) in config.issuers() {
             // `Config::check` has said so where there are too many.
-            let trusted = issuers.trust(*issuer, *generation_min);
+            let trusted = issuers.trust(issuer, generation_min);
             debug_assert!(trusted.is_ok(), "a configuration is checked before an engine starts");
         }
         let is_tag = |who: &Who| matches!(who, Who::Tag(_));
         Self {
             asks_for_tags: config.access.policy.rules().iter().any(|rule| is_tag(&rule.who)),
             asks_who_serves: config.access.policy.asks_who_serves(),
-            wall: None,
+            wall: WallClock::default(),
             issuers,
             gate: TokenGate::default(),
             sessions: BTreeMap::new(),
             peers: Peers::new(config.limits.remembered_peers_max),
             own: OwnTokens::new(own, &config.access.tokens),
             heads: Heads::default(),
+            members: BTreeMap::new(),
+            members_at: Instant::NEVER,
+            membership: None,
             repeat_at: Instant::NEVER,
             due_at: Instant::NEVER,
             config,
@@ -109,9 +123,7 @@ impl Authority {
 
     /// What time it is, in milliseconds since 1970-01-01T00:00:00Z; 0 as long as nobody has said so, which is before every token.
     pub(crate) fn unix_ms(&self, now: Instant) -> u64 {
-        let Some((at, unix_ms)) = self.wall else { return 0 };
-        let elapsed = u64::try_from((now - at).as_millis()).unwrap_or(u64::MAX);
-        unix_ms.saturating_add(elapsed)
+        self.wall.unix_ms(now)
     }
 
     /// The least generation of an issuer whose tokens are good here; `None` for one that is not trusted.
@@ -148,7 +160,7 @@ impl Authority {
             nothing = Credentials::new(*node);
             &nothing
         };
-        let holds_network_key = matches!(self.config.trust, Trust::NetworkKey(_));
+        let holds_network_key = self.config.trust.network_key().is_some();
         let caller = Caller::Peer { holds_network_key, capabilities, credentials };
         let request = Request { right, target, network: self.config.network.as_str(), caller };
         policy.check(&request, &self.issuers, self.unix_ms(now))
@@ -184,6 +196,11 @@ impl Authority {
         for body in self.own.come_due(unix_ms) {
             self.show_everybody(&body);
         }
+        let membership = self.own.membership(self.config.network.as_str(), unix_ms);
+        if membership != self.membership {
+            self.membership.clone_from(&membership);
+            self.out.push_back(Out::Membership { token: membership });
+        }
         let wait = self.own.next_due().map(|due| Duration::from_millis(due.saturating_sub(unix_ms)));
         self.due_at = wait.map_or(Instant::NEVER, |wait| now + wait);
     }
@@ -212,6 +229,9 @@ impl Authority {
             Learnt::Newer => {
                 cx.count("authority.issuer_heard");
                 self.own.drop_revoked(&head.public_key, head.generation);
+                self.wait_for_due(cx.now);
+                self.out.push_back(Out::Learnt { head: *head });
+                self.check_members(cx);
                 self.tell_neighbours(head, from);
                 self.repeat_from(cx.now);
             }
@@ -283,6 +303,7 @@ impl Authority {
     }
 
     fn link_lost(&mut self, link: LinkId) {
+        self.members.remove(&link);
         if let Some(node) = self.sessions.remove(&link) {
             self.peers.session_ended(&node);
         }
@@ -334,6 +355,38 @@ impl Authority {
         }
     }
 
+    /// Ends the sessions of those who are members no more. Whoever has shown another token in time stays.
+    fn check_members(&mut self, cx: &mut Cx<'_>) {
+        let unix_ms = self.unix_ms(cx.now);
+        let (config, issuers, peers) = (&self.config, &self.issuers, &self.peers);
+        let holds = |grant: &Grant| {
+            let trusted =
+                matches!(&config.trust, Trust::Tokens { issuers, .. } if issuers.contains(&grant.issuer));
+            trusted
+                && grant.makes_member_of(config.network.as_str())
+                && grant.is_live(unix_ms)
+                && issuers.accepts(&grant.issuer, grant.generation)
+        };
+        let mut next_end = None;
+        for (link, (node, grant)) in &mut self.members {
+            if !holds(grant) {
+                let others = peers.credentials(node).into_iter().flat_map(Credentials::grants);
+                let Some(other) = others.filter(|other| holds(other)).max_by_key(|other| other.until_unix_ms)
+                else {
+                    cx.count("authority.membership_over");
+                    self.out.push_back(Out::Violation { link: *link, reason: CloseReason::Untrusted });
+                    continue;
+                };
+                cx.mark("authority.membership_renewed");
+                **grant = other.clone();
+            }
+            let end = grant.until_unix_ms.saturating_add(SKEW_MS);
+            next_end = Some(next_end.map_or(end, |next: u64| next.min(end)));
+        }
+        let wait = next_end.map(|end| Duration::from_millis(end.saturating_sub(unix_ms)));
+        self.members_at = wait.map_or(Instant::NEVER, |wait| cx.now + wait);
+    }
+
     fn repeat(&mut self, cx: &mut Cx<'_>) {
         cx.mark("authority.repeated");
         let sessions: alloc::vec::Vec<LinkId> = self.sessions.keys().copied().collect();
@@ -354,6 +407,7 @@ impl Authority {
         let peers_max = limits.remembered_peers_max.max(limits.links_max + limits.tunnels_max);
         gauge("authority.peers", self.peers.len(), peers_max, false);
         gauge("authority.sessions", self.sessions.len(), limits.links_max + limits.tunnels_max, false);
+        gauge("authority.members", self.members.len(), limits.links_max + limits.tunnels_max, false);
         gauge("authority.heads", self.heads.len(), heads::STRANGERS_MAX, false);
         gauge("authority.own_tokens", self.own.len(), crate::access::TOKENS_PER_SESSION_MAX, false);
         gauge("authority.debtors", self.gate.len(), crate::access::GATE_PEERS_MAX, false);
@@ -367,6 +421,10 @@ impl Machine for Authority {
     fn handle(&mut self, cx: &mut Cx<'_>, input: In) {
         match input {
             In::Bind { link, node } => self.bind(cx, link, node),
+            In::Member { link, node, grant } => {
+                self.members.insert(link, (node, grant));
+                self.check_members(cx);
+            }
             In::LinkLost { link } => self.link_lost(link),
             In::LinkUp { link } => {
                 self.heads.link_up(link);
@@ -379,8 +437,9 @@ impl Machine for Authority {
                 }
             }
             In::WallClock { unix_ms } => {
-                self.wall = Some((cx.now, unix_ms));
+                self.wall.set(cx.now, unix_ms);
                 self.wait_for_due(cx.now);
+                self.check_members(cx);
             }
         }
     }
@@ -390,12 +449,15 @@ impl Machine for Authority {
     }
 
     fn timeout(&self) -> Option<Instant> {
-        Some(self.repeat_at.min(self.due_at)).filter(|at| *at < Instant::NEVER)
+        Some(self.repeat_at.min(self.due_at).min(self.members_at)).filter(|at| *at < Instant::NEVER)
     }
 
     fn on_timeout(&mut self, cx: &mut Cx<'_>) {
         if self.due_at <= cx.now {
             self.wait_for_due(cx.now);
+        }
+        if self.members_at <= cx.now {
+            self.check_members(cx);
         }
         if self.repeat_at <= cx.now {
             self.repeat(cx);

@@ -7,8 +7,8 @@ use bytes::{Bytes, BytesMut};
 use crate::access::TOKENS_PER_SESSION_MAX;
 use crate::code::{Code, Error};
 use crate::identity::{NodeId, PublicKey};
-use crate::token::{SKEW_MS, Subject, Token};
-use crate::wire::body::TokenShown;
+use crate::token::{Right, SKEW_MS, Subject, Token};
+use crate::wire::body::{MEMBERSHIP_LEN_MAX, TokenShown};
 
 /// At most as many as others keep of one node.
 #[derive(Debug)]
@@ -105,6 +105,22 @@ impl OwnTokens {
 
     fn drop_dead(&mut self, now_unix_ms: u64) {
         self.kept.retain(|kept| now_unix_ms < kept.until_unix_ms.saturating_add(SKEW_MS));
+    }
+
+    /// What makes this node a member of a network for longest, and fits into a greeting.
+    pub(super) fn membership(&self, network: &str, now_unix_ms: u64) -> Option<Bytes> {
+        let fits = |kept: &&Kept| {
+            let terms = kept.token.terms();
+            terms.rights.contains(Right::Join)
+                && terms.pattern.is_for(network)
+                && matches!(terms.subject, Subject::Node(_))
+                && kept.token.encoded_len() <= MEMBERSHIP_LEN_MAX
+                && (kept.is_due || now_unix_ms == 0)
+        };
+        let longest = self.kept.iter().filter(fits).max_by_key(|kept| kept.until_unix_ms)?;
+        let mut bytes = Vec::with_capacity(longest.token.encoded_len());
+        longest.token.encode(&mut bytes);
+        Some(bytes.into())
     }
 
     /// The bodies of the frames that show those whose time has come and is not over; of all of them as long as nobody has said

@@ -296,7 +296,7 @@ pub enum CloseReason {
     RecordRejected,
     /// The first record does not prove an identity.
     IdentityRejected,
-    /// The peer's key is not among the pinned keys.
+    /// The peer is not let in: its key is not pinned, or it is no member by token.
     Untrusted,
     /// A frame that cannot be decoded.
     MalformedFrame,
@@ -488,7 +488,7 @@ impl CloseReason {
                 "a record that does not authenticate: corrupted, forged, replayed or reordered"
             }
             Self::IdentityRejected => "the first record does not prove an identity",
-            Self::Untrusted => "the peer's key is not among the pinned keys",
+            Self::Untrusted => "the peer is not let in: its key is not pinned, or it is no member by token",
             Self::MalformedFrame => "a frame that cannot be decoded",
             Self::UnknownFrame => "a frame type that is unknown and may not be skipped",
             Self::UnexpectedFrame => "a known frame at a time at which it may not be sent",

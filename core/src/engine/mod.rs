@@ -197,7 +197,10 @@ impl Engine {
                 self.counters.metrics.bytes_received += data.len() as u64;
                 self.tell_links(link::In::Received { link, data });
             }
-            Input::WallClock { unix_ms } => self.tell_authority(authority::In::WallClock { unix_ms }),
+            Input::WallClock { unix_ms } => {
+                self.tell_links(link::In::WallClock { unix_ms });
+                self.tell_authority(authority::In::WallClock { unix_ms });
+            }
             Input::Credit { link, bytes } => self.tell_links(link::In::TransportCredit { link, bytes }),
         }
         self.settle();

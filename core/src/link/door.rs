@@ -1,5 +1,6 @@
 //! What links are told, and what they give.
 
+use alloc::boxed::Box;
 use core::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
@@ -9,6 +10,7 @@ use crate::address::Address;
 use crate::code::CloseReason;
 use crate::identity::{Incarnation, NodeId, SignedIncarnation};
 use crate::session::ProvenPeer;
+use crate::token::{Grant, IssuerHead};
 use crate::wire::body::topics::PublishHead;
 use crate::wire::body::{Hello, TunnelKind};
 use crate::wire::frame::{FrameHeader, FrameType};
@@ -46,6 +48,12 @@ pub(crate) enum In {
     Finish { link: LinkId },
     /// The node stops: close every tunnel, while there are still links to carry its last words.
     EndTunnels,
+    /// What time it is, in milliseconds since 1970-01-01T00:00:00Z.
+    WallClock { unix_ms: u64 },
+    /// An issuer has said this.
+    IssuerHead { head: IssuerHead },
+    /// Introduce ourselves with this membership token from now on.
+    Membership { token: Option<Bytes> },
     /// Introduce ourselves with this incarnation from now on.
     Reincarnate { incarnation: Incarnation },
     /// Send a frame of another machine.
@@ -67,8 +75,14 @@ pub(crate) enum In {
 pub(crate) enum Out {
     /// Write these bytes.
     Transmit { link: LinkId, data: Bytes },
-    /// The peer has proved who it is and said hello.
-    Proved { link: LinkId, peer: ProvenPeer, hello: Hello, message_bytes_max: usize },
+    /// The peer has proved who it is and said hello; with what let it in, where that was a token.
+    Proved {
+        link: LinkId,
+        peer: ProvenPeer,
+        hello: Hello,
+        message_bytes_max: usize,
+        membership: Option<Box<Grant>>,
+    },
     /// The peer is silent.
     Suspect { link: LinkId },
     /// It was heard again.

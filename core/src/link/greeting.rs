@@ -9,13 +9,15 @@ use super::Shared;
 use super::connected::Connected;
 use super::outbox::frame;
 use crate::address::Address;
-use crate::code::CloseReason;
+use crate::code::{CloseReason, Code};
+use crate::config::Trust;
 use crate::identity::NodeId;
 use crate::machine::Cx;
 use crate::session::{
     AwaitFinish, AwaitRequest, AwaitResponse, HandshakeConfig, Initiator, RecordError, Responder,
     SessionError, Unproven,
 };
+use crate::token::Grant;
 use crate::wire::body::Hello;
 use crate::wire::frame::{FrameType, HEADER_LEN, split_frame};
 use crate::wire::framing::PREFIX_LEN;
@@ -67,7 +69,7 @@ pub(super) enum Step {
     /// Go on.
     Next { greeting: Greeting, reply: Option<BytesMut> },
     /// Both sides know each other.
-    Done { connected: Box<Connected>, reply: Option<BytesMut>, hello: Hello },
+    Done { connected: Box<Connected>, reply: Option<BytesMut>, hello: Hello, membership: Option<Box<Grant>> },
     /// Close, after sending this.
     Refused { reply: Option<BytesMut>, reason: CloseReason },
 }
@@ -143,7 +145,9 @@ fn prove(
     let has_our_key = peer.public_key == shared.identity.public_key();
     // Another life with the same key is no self but a copy, with which membership deals.
     let is_self = has_our_key && peer.incarnation.incarnation == shared.incarnation.incarnation;
-    if !has_our_key && !shared.config.trust.admits(&peer.public_key) {
+    let trust = &shared.config.trust;
+    let is_known = has_our_key || trust.admits(&peer.public_key);
+    if !is_known && !matches!(trust, Trust::Tokens { .. }) {
         cx.mark("link.untrusted");
         return Err(CloseReason::Untrusted);
     }
@@ -152,6 +156,11 @@ fn prove(
         return Err(CloseReason::UnexpectedFrame);
     }
     let hello = Hello::decode(&rest[HEADER_LEN..]).map_err(|_| CloseReason::MalformedFrame)?;
+    let membership = if is_known {
+        None
+    } else {
+        Some(Box::new(admit(cx, shared, &peer.node_id, hello.membership.as_deref())?))
+    };
     if let Some(dialled) = &hello.dialled {
         shared.advertised.reached_on(dialled);
     }
@@ -170,7 +179,28 @@ fn prove(
         return Ok(Step::Refused { reply, reason: CloseReason::SelfConnection });
     }
     let connected = Connected::new(session, peer, hello.keepalive_ms, &shared.config, cx.now);
-    Ok(Step::Done { connected: Box::new(connected), reply, hello })
+    Ok(Step::Done { connected: Box::new(connected), reply, hello, membership })
+}
+
+/// Lets in who is let in by a token alone. The side that accepted has not said yet who it is.
+fn admit(
+    cx: &mut Cx<'_>,
+    shared: &mut Shared,
+    node: &NodeId,
+    token: Option<&[u8]>,
+) -> Result<Grant, CloseReason> {
+    let grant = token.map(|token| shared.doorkeeper.admit(cx.now, node, token));
+    match grant {
+        Some(Ok(grant)) => {
+            cx.mark("link.member_by_token");
+            return Ok(grant);
+        }
+        Some(Err(error)) if error.code() == Code::ResourceExhausted => cx.count("link.membership_throttled"),
+        Some(Err(_)) => cx.count("link.membership_refused"),
+        None => {}
+    }
+    cx.mark("link.untrusted");
+    Err(CloseReason::Untrusted)
 }
 
 /// Appends our first record: IDENTITY and HELLO.

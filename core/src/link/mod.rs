@@ -6,6 +6,7 @@
 mod advertised;
 mod connected;
 mod door;
+mod doorkeeper;
 mod greeting;
 mod outbox;
 mod traffic;
@@ -18,7 +19,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use zeroize::Zeroizing;
@@ -26,6 +27,7 @@ use zeroize::Zeroizing;
 use self::advertised::Advertised;
 use self::connected::Connected;
 pub(crate) use self::door::{In, Out};
+use self::doorkeeper::Doorkeeper;
 use self::greeting::{Greeting, Side, Step};
 pub(crate) use self::outbox::{Drop, End, Message, StreamLane, StreamOrder};
 use self::tunnel::Tunnel;
@@ -85,6 +87,9 @@ struct Shared {
     identity: Identity,
     incarnation: SignedIncarnation,
     advertised: Advertised,
+    doorkeeper: Doorkeeper,
+    /// The token that makes this node a member elsewhere.
+    membership: Option<Bytes>,
     /// Records are built here, sealed in place and split off; what the transport has written is used again.
     buffer: BytesMut,
     key_seed: Zeroizing<[u8; 32]>,
@@ -115,6 +120,7 @@ impl Shared {
             features: 0,
             keepalive_ms: self.config.timing.keepalive_interval.as_millis() as u32,
             dialled: dialled.cloned(),
+            membership: self.membership.clone(),
         }
     }
 }
@@ -214,6 +220,7 @@ impl Links {
         let advertised = Advertised::new(&config.listen);
         let incarnation = identity.sign_incarnation(incarnation);
         let greetings_left = config.limits.handshakes_max;
+        let doorkeeper = Doorkeeper::new(&config);
         let shared = Shared {
             config,
             handshake,
@@ -221,6 +228,8 @@ impl Links {
             identity,
             incarnation,
             advertised,
+            doorkeeper,
+            membership: None,
             buffer: BytesMut::new(),
             key_seed: Zeroizing::new(key_seed),
             handshakes_begun: 0,
@@ -385,6 +394,12 @@ impl Links {
         None
     }
 
+    fn poke(&mut self, link: LinkId) {
+        if let Some(connected) = self.connected(link) {
+            connected.outbox.keep_alive();
+        }
+    }
+
     fn transmit(&mut self, link: LinkId, data: BytesMut) {
         if let Some(stream) = self.table.get_mut(&link).and_then(Link::stream) {
             stream.transport_credit -= data.len() as i64;
@@ -463,7 +478,7 @@ impl Links {
                 }
                 Ok(())
             }
-            Step::Done { connected, reply, hello } => {
+            Step::Done { connected, reply, hello, membership } => {
                 let peer = connected.peer;
                 let message_bytes_max = connected.message_bytes_max;
                 match &mut state.carrier {
@@ -480,7 +495,7 @@ impl Links {
                 if let Some(data) = reply {
                     self.say(cx, link, data);
                 }
-                self.out.push_back(Out::Proved { link, peer, hello, message_bytes_max });
+                self.out.push_back(Out::Proved { link, peer, hello, message_bytes_max, membership });
                 self.reschedule(link, cx.now);
                 Ok(())
             }
@@ -718,11 +733,7 @@ impl Machine for Links {
                     connected.grant(bytes as u64);
                 }
             }
-            In::Poke { link } => {
-                if let Some(connected) = self.connected(link) {
-                    connected.outbox.keep_alive();
-                }
-            }
+            In::Poke { link } => self.poke(link),
             In::Goodbye { link, reason } => {
                 if let Some(connected) = self.connected(link)
                     && !injected!(cx, "goodbye-unsaid")
@@ -733,6 +744,9 @@ impl Machine for Links {
             In::Close { link, reason, stale } => self.close(cx, link, reason, stale),
             In::Finish { link } => self.finish(cx, link),
             In::EndTunnels => self.end_tunnels(cx),
+            In::WallClock { unix_ms } => self.shared.doorkeeper.told_time(cx.now, unix_ms),
+            In::IssuerHead { head } => self.shared.doorkeeper.learn(&head),
+            In::Membership { token } => self.shared.membership = token,
             In::Reincarnate { incarnation } => {
                 self.shared.incarnation = self.shared.identity.sign_incarnation(incarnation);
             }

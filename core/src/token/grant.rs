@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Rights, SKEW_MS, Subject, TokenError};
+use super::{Right, Rights, SKEW_MS, Subject, TokenError};
 use crate::crypto::CryptoProvider;
 use crate::identity::PublicKey;
 use crate::wire::path::PathPattern;
@@ -100,6 +100,13 @@ impl Grant {
     /// Whether its time has come and is not over, with [`SKEW_MS`] allowed at either end.
     pub fn is_live(&self, now_unix_ms: u64) -> bool {
         check_time(self.from_unix_ms, self.until_unix_ms, now_unix_ms).is_ok()
+    }
+
+    /// Whether it makes a node that it names a member of this network. A token for anyone makes nobody a member.
+    pub fn makes_member_of(&self, network: &str) -> bool {
+        self.rights.contains(Right::Join)
+            && self.pattern.is_for(network)
+            && matches!(self.subject, Subject::Node(_))
     }
 }
 

@@ -152,6 +152,11 @@ fn token_sizes(page: &mut String) {
     row(page, "links of a token", format!("1 to {}", token::DELEGATIONS_MAX + 1));
     row(page, "life of a token, by default", format!("at most {} ms", grouped(token::LIFE_MS_MAX)));
     row(page, "how far clocks may be apart for a token", format!("{} ms", grouped(token::SKEW_MS)));
+    row(
+        page,
+        "token in a HELLO",
+        format!("at most {}", bytes(lacewing_core::wire::body::MEMBERSHIP_LEN_MAX)),
+    );
     row(page, "issuers that a node trusts", format!("at most {}", token::ISSUERS_MAX));
     row(page, "tokens of a session", format!("at most {}", access::TOKENS_PER_SESSION_MAX));
     row(page, "rules of a node", format!("at most {}", grouped(access::RULES_MAX as u64)));

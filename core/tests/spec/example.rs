@@ -170,6 +170,7 @@ fn hello(label: &str, addrs: &[&str], dialled: Option<&str>) -> Hello {
         features: 0,
         keepalive_ms: 1_000,
         dialled: dialled.map(|addr| addr.parse().unwrap()),
+        membership: None,
     }
 }
 

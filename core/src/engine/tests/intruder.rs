@@ -77,6 +77,7 @@ impl Intruder {
             features: 0,
             keepalive_ms: 1_000,
             dialled: None,
+            membership: None,
         };
         let mut record = BytesMut::zeroed(PREFIX_LEN);
         unproven.proof(&me(), me().sign_incarnation(Incarnation::new(1))).encode_frame(&mut record);

@@ -7,6 +7,7 @@ mod chaos;
 mod hostile;
 mod intruder;
 mod links;
+mod members;
 mod mesh;
 mod metrics;
 mod relayed;

@@ -9,6 +9,8 @@ mod mesh;
 mod people;
 mod topics;
 
+use alloc::boxed::Box;
+
 use super::access::Bench;
 use super::{Engine, Event, Output};
 use crate::authority;
@@ -16,11 +18,13 @@ use crate::code::CloseReason;
 use crate::delivery;
 use crate::directory;
 use crate::discovery;
+use crate::identity::NodeId;
 use crate::link;
 use crate::machine::{Cx, Machine};
 use crate::membership;
 use crate::resilience;
 use crate::routing;
+use crate::token::Grant;
 use crate::topics as topics_machine;
 use crate::wire::frame::{FrameHeader, FrameType};
 
@@ -115,6 +119,13 @@ impl Engine {
         self.outputs.push_back(Output::Event(event));
     }
 
+    /// Whoever was let in by a token alone stays for as long as it lasts.
+    fn member_came(&mut self, link: link::LinkId, node: NodeId, membership: Option<Box<Grant>>) {
+        if let Some(grant) = membership {
+            self.tell_authority(authority::In::Member { link, node, grant });
+        }
+    }
+
     /// A peer broke the rules of a machine.
     fn violation(&mut self, link: crate::link::LinkId, reason: CloseReason) {
         self.tell_links(link::In::Close { link, reason, stale: None });
@@ -126,14 +137,15 @@ impl Engine {
                 self.counters.metrics.bytes_sent += data.len() as u64;
                 self.outputs.push_back(Output::Transmit { link, data });
             }
-            link::Out::Proved { link, peer, message_bytes_max, .. } if link.is_tunnel() => {
-                self.counters.metrics.links_opened[1] += 1;
-                self.tell_membership(membership::In::TunnelProved { link, peer, message_bytes_max });
-            }
-            link::Out::Proved { link, peer, hello, message_bytes_max } => {
-                self.counters.metrics.links_opened[0] += 1;
-                self.tell_membership(membership::In::Proved { link, peer, hello, message_bytes_max });
-                self.announce_addresses();
+            link::Out::Proved { link, peer, hello, message_bytes_max, membership } => {
+                self.member_came(link, peer.node_id, membership);
+                self.counters.metrics.links_opened[usize::from(link.is_tunnel())] += 1;
+                if link.is_tunnel() {
+                    self.tell_membership(membership::In::TunnelProved { link, peer, message_bytes_max });
+                } else {
+                    self.tell_membership(membership::In::Proved { link, peer, hello, message_bytes_max });
+                    self.announce_addresses();
+                }
             }
             link::Out::Suspect { link } => self.tell_membership(membership::In::Suspect { link }),
             link::Out::Recovered { link } => self.tell_membership(membership::In::Recovered { link }),
@@ -252,6 +264,8 @@ impl Engine {
             authority::Out::Transmit { link, frame_type, body } => {
                 self.tell_links(link::In::Control { link, frame_type, body });
             }
+            authority::Out::Membership { token } => self.tell_links(link::In::Membership { token }),
+            authority::Out::Learnt { head } => self.tell_links(link::In::IssuerHead { head }),
             authority::Out::Violation { link, reason } => self.violation(link, reason),
         }
     }

@@ -35,6 +35,9 @@ pub const STREAM_WINDOW_MIN: u32 = 16 * 1024;
 pub const STREAM_ITEM_COST: usize = 64;
 /// Longest address text: host, brackets, colon and port.
 const ADDRESS_LEN_MAX: usize = Address::HOST_LEN_MAX + 8;
+/// Longest token in a HELLO in bytes, so that the record fits what is read of somebody who has proved nothing.
+pub const MEMBERSHIP_LEN_MAX: usize = 1_024;
+
 /// Range of a keep-alive interval in milliseconds.
 pub const KEEPALIVE_MS: core::ops::RangeInclusive<u64> = 100..=60_000;
 
@@ -51,13 +54,15 @@ pub struct Hello {
     pub keepalive_ms: u32,
     /// The address that the sender dialled to get here; absent from the side that accepted.
     pub dialled: Option<Address>,
+    /// A token that makes the sender a member, where it has one: at most [`MEMBERSHIP_LEN_MAX`] bytes, opaque here.
+    pub membership: Option<Bytes>,
 }
 
 impl Hello {
     /// Appends the body.
     pub fn encode(&self, out: &mut impl BufMut) {
         let mut writer = Writer::new(out);
-        writer.map(4 + usize::from(self.dialled.is_some()));
+        writer.map(4 + usize::from(self.dialled.is_some()) + usize::from(self.membership.is_some()));
         writer.uint(1).text(self.label.as_str());
         writer.uint(2).array(self.addrs.len());
         for addr in &self.addrs {
@@ -68,14 +73,17 @@ impl Hello {
         if let Some(dialled) = &self.dialled {
             writer.uint(5).text(&alloc::format!("{dialled}"));
         }
+        if let Some(membership) = &self.membership {
+            writer.uint(6).bytes(membership);
+        }
     }
 
     /// Reads a whole body.
     pub fn decode(body: &[u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(body);
         let mut fields = reader.fields()?;
-        let (mut label, mut addrs, mut features, mut keepalive_ms, mut dialled) =
-            (None, None, None, None, None);
+        let (mut label, mut addrs, mut features, mut keepalive_ms) = (None, None, None, None);
+        let (mut dialled, mut membership) = (None, None);
         while let Some(key) = fields.next(&mut reader)? {
             match key {
                 1 => label = Some(parsed(&mut reader, NodeLabel::LEN_MAX)?),
@@ -97,6 +105,14 @@ impl Hello {
                     keepalive_ms = Some(value as u32);
                 }
                 5 => dialled = Some(parsed(&mut reader, ADDRESS_LEN_MAX)?),
+                6 => {
+                    let at = reader.position();
+                    let token = reader.bytes()?;
+                    if token.len() > MEMBERSHIP_LEN_MAX {
+                        return Err(WireError { kind: WireErrorKind::OutOfRange, at });
+                    }
+                    membership = Some(Bytes::copy_from_slice(token));
+                }
                 _ => reader.skip()?,
             }
         }
@@ -108,6 +124,7 @@ impl Hello {
             features: features.ok_or(missing)?,
             keepalive_ms: keepalive_ms.ok_or(missing)?,
             dialled,
+            membership,
         })
     }
 }
