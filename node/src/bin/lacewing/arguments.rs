@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use lacewing::Selector;
+use lacewing::access::Rule;
+use lacewing::token::Right;
+use lacewing::{NodeId, PathPattern, PublicKey, Selector};
 
 use crate::duration::parse_duration;
+use crate::rules::{parse_issuer, parse_right, parse_rule};
 
 /// An encrypted mesh: call what other processes serve, wherever they run.
 ///
@@ -43,6 +46,9 @@ pub(crate) enum Command {
     Route(NodeArguments),
     /// Watch what a running node does: its neighbours, its calls and how long they take. It must have been started with --metrics.
     Top(TopArguments),
+    /// Make tokens that say what somebody may do, pass them on, look at them, and take them back.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Watch three nodes join, call each other, fail and recover. Takes a few seconds and needs nothing.
     Demo,
 }
@@ -78,6 +84,18 @@ pub(crate) struct MeshArguments {
     /// Let in only nodes with these public keys. May be given several times.
     #[arg(long, value_name = "KEY", env = "LACEWING_PIN", value_delimiter = ',')]
     pub(crate) pin: Vec<String>,
+    /// Let in whoever has a membership token of these issuers: KEY, or KEY:GENERATION. May be given several times.
+    #[arg(
+        long,
+        value_name = "ISSUER",
+        env = "LACEWING_MEMBERS_OF",
+        value_delimiter = ',',
+        value_parser = parse_issuer
+    )]
+    pub(crate) members_of: Vec<(PublicKey, u64)>,
+    /// A file with a token to show to others (lacewing token). May be given several times.
+    #[arg(long, value_name = "FILE", env = "LACEWING_TOKEN_FILE", value_delimiter = ',')]
+    pub(crate) token_file: Vec<PathBuf>,
     /// Let everybody in who names the same network.
     #[arg(long, env = "LACEWING_OPEN", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) open: bool,
@@ -118,6 +136,110 @@ pub(crate) struct UpArguments {
     /// Let other machines read the metrics too, without any authentication.
     #[arg(long)]
     pub(crate) metrics_exposed: bool,
+    /// A rule, for example `call orders/> token`: rights, a pattern, and who (anyone, network-key, token, token:KEY, node:ID, tag:TAG).
+    /// Where there are rules about something, only those may whom one of them names. May be given several times.
+    #[arg(long, value_name = "RULE", value_parser = parse_rule)]
+    pub(crate) allow: Vec<Rule>,
+    /// What no rule is about, nobody may.
+    #[arg(long)]
+    pub(crate) closed: bool,
+    /// An issuer whose tokens count: KEY, or KEY:GENERATION. May be given several times.
+    #[arg(long, value_name = "ISSUER", env = "LACEWING_ISSUER", value_delimiter = ',', value_parser = parse_issuer)]
+    pub(crate) issuer: Vec<(PublicKey, u64)>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token, and print it as text.
+    Issue(IssueArguments),
+    /// Pass a part of a token on to somebody else, and print that as text.
+    Delegate(DelegateArguments),
+    /// Show what a token says, and what is wrong with it. Exit code 1 if it does not hold.
+    Show(ShowArguments),
+    /// Take back all tokens of an issuer of earlier generations: join for a moment and tell the mesh.
+    Revoke(RevokeArguments),
+}
+
+/// What a token says.
+#[derive(Debug, Args)]
+pub(crate) struct TokenTerms {
+    /// Whom it is for: a node id.
+    #[arg(long, value_name = "NODE")]
+    pub(crate) to: Option<NodeId>,
+    /// For whoever has it, which is everybody that it is ever shown to.
+    #[arg(long, conflicts_with = "to")]
+    pub(crate) anyone: bool,
+    /// What it allows: call, serve, publish, subscribe, admin, join. Several with commas between.
+    #[arg(long, value_name = "RIGHT", value_delimiter = ',', value_parser = parse_right)]
+    pub(crate) right: Vec<Right>,
+    /// On which paths, for example `orders/>`, or `prod:orders/>` in one network only [default: all, or those of the token that is
+    /// passed on].
+    #[arg(long)]
+    pub(crate) pattern: Option<PathPattern>,
+    /// How long it holds, for example 15m [default: 60m, or as long as the token that is passed on]. Nodes believe 24 hours at most.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) life: Option<Duration>,
+    /// How many times it may be passed on.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) delegations: u8,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IssueArguments {
+    /// The issuer's key (lacewing keygen). An issuer need not be a node.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: PathBuf,
+    #[command(flatten)]
+    pub(crate) terms: TokenTerms,
+    /// When it begins to hold, from now [default: at once].
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) after: Option<Duration>,
+    /// The issuer's generation: what it has taken back up to.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) generation: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DelegateArguments {
+    /// A file with the token; `-` reads standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) token: PathBuf,
+    /// The key of the node that the token is for.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: PathBuf,
+    #[command(flatten)]
+    pub(crate) terms: TokenTerms,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    /// A file with the token; `-` reads standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) token: PathBuf,
+    /// The issuer that must have made it [default: whoever it says].
+    #[arg(long, value_name = "KEY")]
+    pub(crate) issuer: Option<PublicKey>,
+    /// The generation from which on the issuer's tokens count.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) generation: u64,
+    /// The node that shows it [default: the one that it is for].
+    #[arg(long, value_name = "NODE")]
+    pub(crate) by: Option<NodeId>,
+    /// Print JSON, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevokeArguments {
+    /// The issuer's key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) issuer_key_file: PathBuf,
+    /// Its generation from now on: tokens of earlier ones are void.
+    #[arg(long, value_name = "N")]
+    pub(crate) generation: u64,
+    #[command(flatten)]
+    pub(crate) visit: VisitArguments,
 }
 
 fn parse_meta(text: &str) -> Result<(String, String), &'static str> {

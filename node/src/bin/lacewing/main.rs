@@ -1,4 +1,4 @@
-//! The `lacewing` command: keys, a node to run, calls to make, a mesh to look at, and a demo.
+//! The `lacewing` command: keys and tokens, a node to run, calls to make, a mesh to look at, and a demo.
 
 mod arguments;
 mod call;
@@ -17,8 +17,10 @@ mod outcome;
 mod peers;
 mod portrait;
 mod route;
+mod rules;
 mod screen;
 mod settings;
+mod token;
 mod top;
 mod topics;
 mod up;
@@ -71,6 +73,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Pub(arguments) => interrupt::or(topics::publish(arguments)).await,
             Command::Sub(arguments) => interrupt::or(topics::subscribe(arguments)).await,
             Command::Top(arguments) => interrupt::or(top::run(arguments)).await,
+            Command::Token(command) => interrupt::or(token::run(command)).await,
             Command::Demo => interrupt::or(demo::run()).await,
         }
     });

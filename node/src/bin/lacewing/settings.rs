@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lacewing::access::{AccessPolicy, Rule};
 use lacewing::capability::{self, Problem};
 use lacewing::crypto::RustCrypto;
 use lacewing::{Builder, CapabilitySet, Identity, NetworkKey, Node, PublicKey, Trust};
@@ -15,10 +16,11 @@ use crate::arguments::MeshArguments;
 use crate::failure::Failure;
 use crate::incarnation::IncarnationFile;
 use crate::keyfile::{self, KeyKind};
+use crate::{rules, token};
 
 /// Where trust comes from, for the message that says that there is none.
-const TRUST_OPTIONS: &str = "give --network-key-file FILE (lacewing keygen --network makes one), --pin KEY, or --open, which \
-                             lets everybody in";
+const TRUST_OPTIONS: &str = "give --network-key-file FILE (lacewing keygen --network makes one), --pin KEY, \
+                             --members-of ISSUER, or --open, which lets everybody in";
 
 /// The file. Paths in it start from where the file is.
 #[derive(Debug, Default, Deserialize)]
@@ -39,6 +41,11 @@ pub(crate) struct ConfigFile {
     pub(crate) alias: Vec<String>,
     pub(crate) metrics: Option<SocketAddr>,
     pub(crate) metrics_exposed: bool,
+    pub(crate) allow: Vec<String>,
+    pub(crate) closed: bool,
+    pub(crate) issuer: Vec<String>,
+    pub(crate) members_of: Vec<String>,
+    pub(crate) token_file: Vec<PathBuf>,
 }
 
 impl ConfigFile {
@@ -54,7 +61,8 @@ impl ConfigFile {
             Failure::usage(format!("{shown}, line {line}: {}", error.message()))
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for named in [&mut file.network_key_file, &mut file.key_file].into_iter().flatten() {
+        let keys = [&mut file.network_key_file, &mut file.key_file].into_iter().flatten();
+        for named in keys.chain(&mut file.token_file) {
             *named = folder.join(&*named);
         }
         Ok(file)
@@ -62,7 +70,7 @@ impl ConfigFile {
 }
 
 /// What was said first, of flag or environment, and of file.
-pub(crate) fn first(said: Vec<String>, file: Vec<String>) -> Vec<String> {
+pub(crate) fn first<T>(said: Vec<T>, file: Vec<T>) -> Vec<T> {
     if said.is_empty() { file } else { said }
 }
 
@@ -76,13 +84,21 @@ pub(crate) fn builder(mesh: MeshArguments, file: &mut ConfigFile) -> Result<(Bui
         builder = builder.network(network);
     }
     // Trust is taken from one place as a whole, so that a flag can narrow or widen what a file says.
-    let said = mesh.open || !mesh.pin.is_empty() || mesh.network_key_file.is_some();
-    let trust = if said {
-        trust(mesh.open, &mesh.pin, mesh.network_key_file.as_deref())?
+    let said =
+        mesh.open || !mesh.pin.is_empty() || !mesh.members_of.is_empty() || mesh.network_key_file.is_some();
+    let (trust, members_of) = if said {
+        (trust(mesh.open, &mesh.pin, &mesh.members_of, mesh.network_key_file.as_deref())?, mesh.members_of)
     } else {
-        trust(file.open, &file.pin, file.network_key_file.as_deref())?
+        let members_of = issuers(&file.members_of)?;
+        (trust(file.open, &file.pin, &members_of, file.network_key_file.as_deref())?, members_of)
     };
     builder = builder.trust(trust);
+    for (issuer, generation_min) in members_of {
+        builder = builder.issuer(issuer, generation_min);
+    }
+    for path in first(mesh.token_file, std::mem::take(&mut file.token_file)) {
+        builder = builder.token(token::read(&path)?);
+    }
     let peers = first(mesh.peer, std::mem::take(&mut file.peer));
     for peer in &peers {
         builder = builder.peer(peer);
@@ -90,11 +106,34 @@ pub(crate) fn builder(mesh: MeshArguments, file: &mut ConfigFile) -> Result<(Bui
     Ok((builder, peers))
 }
 
-fn trust(open: bool, pins: &[String], network_key_file: Option<&Path>) -> Result<Trust, Failure> {
-    if open && (!pins.is_empty() || network_key_file.is_some()) {
+/// Issuers as the file has them.
+pub(crate) fn issuers(texts: &[String]) -> Result<Vec<(PublicKey, u64)>, Failure> {
+    texts.iter().map(|text| rules::parse_issuer(text).map_err(Failure::usage)).collect()
+}
+
+/// Who may do what, as flags or the file say.
+pub(crate) fn policy(said: Vec<Rule>, closed: bool, file: &mut ConfigFile) -> Result<AccessPolicy, Failure> {
+    let in_file = std::mem::take(&mut file.allow);
+    let in_file = in_file.iter().map(|text| rules::parse_rule(text).map_err(Failure::usage));
+    let allow = first(said, in_file.collect::<Result<_, _>>()?);
+    let mut policy = if closed || file.closed { AccessPolicy::closed() } else { AccessPolicy::open() };
+    allow.into_iter().try_for_each(|rule| policy.allow(rule)).map_err(Failure::usage)?;
+    Ok(policy)
+}
+
+fn trust(
+    open: bool,
+    pins: &[String],
+    members_of: &[(PublicKey, u64)],
+    network_key_file: Option<&Path>,
+) -> Result<Trust, Failure> {
+    if open && (!pins.is_empty() || !members_of.is_empty() || network_key_file.is_some()) {
         return Err(Failure::usage(
-            "open trust lets everybody in, so it cannot be combined with a network key or pins",
+            "open trust lets everybody in, so it cannot be combined with a network key, pins or issuers",
         ));
+    }
+    if !pins.is_empty() && !members_of.is_empty() {
+        return Err(Failure::usage("who is let in is said either by pins or by membership tokens"));
     }
     let network_key = network_key_file
         .map(|path| keyfile::read(path, KeyKind::Network).map(|key| NetworkKey::new(*key)))
@@ -102,6 +141,10 @@ fn trust(open: bool, pins: &[String], network_key_file: Option<&Path>) -> Result
     let keys = pins.iter().map(|pin| parse_pin(pin)).collect::<Result<BTreeSet<_>, _>>()?;
     match network_key {
         _ if open => Ok(Trust::Open),
+        network_key if !members_of.is_empty() => {
+            let issuers = members_of.iter().map(|(issuer, _)| *issuer).collect();
+            Ok(Trust::Tokens { issuers, network_key })
+        }
         network_key if !keys.is_empty() => Ok(Trust::PinnedKeys { keys, network_key }),
         Some(network_key) => Ok(Trust::NetworkKey(network_key)),
         None => Err(Failure::usage(format!("no trust is configured: {TRUST_OPTIONS}"))),

@@ -22,6 +22,8 @@ pub(crate) async fn run(arguments: UpArguments) -> Result<(), Failure> {
     let tags = first(arguments.tag, std::mem::take(&mut file.tag));
     let meta = std::mem::take(&mut file.meta).into_iter().chain(arguments.meta);
     let capabilities = settings::capabilities(&tags, meta)?;
+    let issuers = first(arguments.issuer, settings::issuers(&std::mem::take(&mut file.issuer))?);
+    let policy = settings::policy(arguments.allow, arguments.closed, &mut file)?;
     let key_file = arguments.key_file.or(file.key_file.take());
     let (mut builder, peers) = settings::builder(arguments.mesh, &mut file)?;
     if listen.is_empty() && peers.is_empty() {
@@ -48,7 +50,10 @@ pub(crate) async fn run(arguments: UpArguments) -> Result<(), Failure> {
         let exposed = arguments.metrics_exposed || file.metrics_exposed;
         builder = if exposed { builder.metrics_exposed_at(addr) } else { builder.metrics_at(addr) };
     }
-    builder = builder.capabilities(capabilities);
+    for (issuer, generation_min) in issuers {
+        builder = builder.issuer(issuer, generation_min);
+    }
+    builder = builder.capabilities(capabilities).access(policy);
     let mut lives = None;
     if let Some(path) = key_file {
         let (with_identity, file) = settings::identity(builder, &path)?;
