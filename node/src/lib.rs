@@ -105,4 +105,5 @@ pub use lacewing_core::{
 #[doc = include_str!("../../docs/guide/observability.md")]
 #[doc = include_str!("../../docs/guide/resilience.md")]
 #[doc = include_str!("../../docs/guide/tokens.md")]
+#[doc = include_str!("../../docs/guide/topics.md")]
 struct Guide;

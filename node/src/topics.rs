@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use lacewing_core::capability::Visibility;
@@ -220,19 +220,30 @@ pub struct Subscription {
 impl Subscription {
     /// The next event; `None` once the node is closed. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<TopicEvent> {
-        poll_fn(|cx| {
-            let event = ready!(self.inbox.poll_next(cx));
-            if event.is_some() {
-                self.driver.event_taken(self.id);
-            }
-            Poll::Ready(event)
-        })
-        .await
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// [`next`](Self::next), for futures written by hand.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<TopicEvent>> {
+        let event = ready!(self.inbox.poll_next(cx));
+        if event.is_some() {
+            self.driver.event_taken(self.id);
+        }
+        Poll::Ready(event)
     }
 
     /// How many events wait, came and were dropped.
     pub fn stats(&self) -> SubscriptionStats {
         self.driver.subscription_stats(self.id)
+    }
+}
+
+/// The same events, for those who combine streams.
+impl futures_core::Stream for Subscription {
+    type Item = TopicEvent;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<TopicEvent>> {
+        Self::poll_next(self.get_mut(), cx)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the guide shows of the command is what the command does.
 //!
-//! Each `console` block is run: what stands behind `$ ` is a command, what follows is what it must print. `lacewing up` goes on in
-//! the background. Ids, ports and measured times are compared by their shape, lines in any order.
+//! Each `console` block is run: what stands behind `$ ` is a command, what follows is what it must print. `lacewing up` and `lacewing sub` go on
+//! in the background. Ids, ports and measured times are compared by their shape, lines in any order.
 #![cfg(feature = "cli")]
 
 mod shell;
@@ -135,10 +135,11 @@ impl Reader {
                 let set = words[1..].iter().map(|word| word.split_once('=').unwrap());
                 self.environment.extend(set.map(|(name, value)| (name.to_owned(), value.to_owned())));
             }
-            ("lacewing", Some("up")) => {
+            ("lacewing", Some(goes_on @ ("up" | "sub"))) => {
+                let begins = if goes_on == "up" { "up: " } else { "subscribed " };
                 let mut node = Running::spawn(&mut self.command(&words[1..]));
                 let printed: Vec<String> =
-                    step.expected.iter().map(|_| self.shown_ports(&node.line("up: "))).collect();
+                    step.expected.iter().map(|_| self.shown_ports(&node.line(begins))).collect();
                 assert_eq!(shapes(&printed), shapes(&step.expected), "{}", step.command);
                 self.nodes.push(node);
             }
@@ -186,6 +187,16 @@ fn the_guide_to_streams_shows_what_happens() {
 fn the_guide_to_watching_shows_what_happens() {
     let steps = steps("observability.md");
     assert!(steps.len() >= 3, "the page has its commands");
+    let mut reader = Reader::new();
+    for step in &steps {
+        reader.follow(step);
+    }
+}
+
+#[test]
+fn the_guide_to_topics_shows_what_happens() {
+    let steps = steps("topics.md");
+    assert!(steps.len() >= 4, "the page has its commands");
     let mut reader = Reader::new();
     for step in &steps {
         reader.follow(step);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lacewing::typed::{TypedItemSender, decode, encode};
+use lacewing::typed::{TypedItemSender, TypedUploads, decode, encode};
 use lacewing::{Action, Code, Codec, Error, Node, Payload, Request, SchemaId, Shape, Uploads};
 use serde::{Deserialize, Serialize};
 use stage::{Stage, json, within};
@@ -18,6 +18,8 @@ scenarios!(
     an_answer_that_does_not_decode_says_that_the_work_was_done,
     an_action_is_called_in_the_codec_that_it_announces,
     items_have_types_too,
+    uploads_and_their_answers_have_types_too,
+    both_directions_have_types_too,
     a_typed_action_has_one_shape,
 );
 
@@ -203,6 +205,77 @@ async fn items_have_types_too(stage: Stage) {
             (error.code(), error.message()),
             (Code::Codec, "no such json: expected i64, at line 1, column 5")
         );
+    }
+}
+
+async fn uploads_and_their_answers_have_types_too(stage: Stage) {
+    let nodes = stage.line(3).await;
+    for (server, codec) in nodes.iter().zip([Codec::Json, Codec::MessagePack, Codec::Cbor]) {
+        let total = async |factor: u64, _: Request, mut orders: TypedUploads<Order>| {
+            let (mut items, mut sum) = (Vec::new(), 0);
+            while let Some(order) = orders.try_next().await? {
+                sum += order.counts.values().map(|count| count % 100 * factor).sum::<u64>();
+                items.push(order.item);
+            }
+            Ok((items, sum))
+        };
+        server.serve_upload_typed(Action::new("total").codec(codec), total).unwrap();
+        let call = nodes[0].upload_typed::<u64, Order, (Vec<String>, u64)>("total", &10).codec(codec);
+        let upload = call.to(server.node_id()).await.unwrap();
+        for item in ["tea", "salt"] {
+            let counts = [("small".to_owned(), 3), ("large".to_owned(), 4)].into();
+            within(upload.send(&Order { item: item.to_owned(), counts, ..order() })).await.unwrap();
+        }
+        let total = within(upload.finish()).await.unwrap();
+        assert_eq!(total, (vec!["tea".to_owned(), "salt".to_owned()], 140));
+
+        // The answer is there, and is of another type.
+        let call = nodes[0].upload_typed::<u64, Order, String>("total", &10).codec(codec);
+        let error = within(call.to(server.node_id()).await.unwrap().finish()).await.unwrap_err();
+        assert_eq!(error.code(), Code::Codec);
+        assert!(error.maybe_executed());
+        // So is an item.
+        let call = nodes[0].upload_typed::<u64, str, (Vec<String>, u64)>("total", &10).codec(codec);
+        let upload = call.to(server.node_id()).await.unwrap();
+        within(upload.send("tea")).await.unwrap();
+        assert_eq!(within(upload.finish()).await.unwrap_err().code(), Code::Codec);
+        // What cannot be written is not even begun.
+        let keys = BTreeMap::from([(vec![1], 2)]);
+        let call = nodes[0].upload_typed::<_, str, ()>("total", &keys).codec(Codec::Json);
+        let error = call.to(server.node_id()).await.unwrap_err();
+        assert_eq!((error.code(), error.maybe_executed()), (Code::Codec, false));
+    }
+}
+
+async fn both_directions_have_types_too(stage: Stage) {
+    let nodes = stage.line(3).await;
+    for (server, codec) in nodes.iter().zip([Codec::Json, Codec::MessagePack, Codec::Cbor]) {
+        let buys = async |shop: String,
+                          _: Request,
+                          mut orders: TypedUploads<Order>,
+                          receipts: TypedItemSender<(String, Order)>| {
+            while let Some(order) = orders.try_next().await? {
+                receipts.send(&(shop.clone(), order)).await?;
+            }
+            Ok(())
+        };
+        server.serve_bidirectional_typed(Action::new("buys").codec(codec), buys).unwrap();
+        let call = nodes[0].open_typed::<str, Order, (String, Order)>("buys", "corner").codec(codec);
+        let mut both = call.to(server.node_id()).await.unwrap();
+        within(both.send(&order())).await.unwrap();
+        assert_eq!(within(both.try_next()).await.unwrap(), Some(("corner".to_owned(), order())));
+        // In halves, and each item behind the one before it.
+        let (sender, mut receipts) = both.split();
+        for count in 0..50 {
+            let numbered = Order { prices: vec![f64::from(count)], ..order() };
+            within(sender.send(&numbered)).await.unwrap();
+        }
+        sender.finish();
+        for count in 0..50 {
+            let (_, order) = within(receipts.try_next()).await.unwrap().unwrap();
+            assert_eq!(order.prices, [f64::from(count)]);
+        }
+        assert_eq!(within(receipts.try_next()).await.unwrap(), None);
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
 
 /// Whether these arguments of the benchmarks lead to a simulation: what would not should not wait for the testbed.
 fn wants_simulator(args: &[String]) -> bool {
-    const OTHERS: [&str; 6] = ["calls", "directory", "-h", "--help", "-V", "--version"];
+    const OTHERS: [&str; 7] = ["calls", "directory", "load", "-h", "--help", "-V", "--version"];
     let is_other = |arg: &String| OTHERS.contains(&arg.trim_start_matches("--only="));
     let names_one = |arg: &String| arg == "--simulator" || arg.starts_with("--simulator=");
     !args.iter().any(|arg| is_other(arg) || names_one(arg))

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -118,6 +119,28 @@ const UPLOAD_DROPPED: &str = "the sending half was dropped before it had finishe
 /// What a handler sends back, in the order in which it was sent.
 ///
 /// Dropping it gives the call up: the handler is dropped as well. Items that are not taken hold the handler back, and nobody else.
+///
+/// It is a [`Stream`](futures_core::Stream), so that everything fits it that combines those:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use futures::TryStreamExt as _;
+/// use lacewing::{ItemSender, MemoryNetwork, Node, Request, Trust};
+///
+/// let node = Node::builder().trust(Trust::Open).transport(MemoryNetwork::new()).start().await?;
+/// node.serve_stream("letters", async |_: Request, items: ItemSender| {
+///     for letter in ["a", "b", "c"] {
+///         items.send(letter).await?;
+///     }
+///     Ok(())
+/// })?;
+/// let letters = node.call_stream("letters", ()).await?;
+/// let letters: Vec<_> = letters.map_ok(|item| item.data).try_collect().await?;
+/// assert_eq!(letters, ["a", "b", "c"]);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "dropping it cancels the call"]
 pub struct ItemStream {
     handle: StreamHandle,
@@ -142,6 +165,15 @@ impl ItemStream {
     /// [`next`](Self::next), for futures written by hand.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Payload, Error>>> {
         self.handle.poll_next(cx)
+    }
+}
+
+/// The same items, for those who combine streams.
+impl futures_core::Stream for ItemStream {
+    type Item = Result<Payload, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Self::poll_next(self.get_mut(), cx)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -39,7 +40,7 @@ impl Node {
         R: IntoPayload,
     {
         self.serve_shape(action.into(), Shape::ClientStream, move |request, handle| {
-            let answer = handler(request, Uploads { handle });
+            let answer = handler(request, Uploads::new(handle));
             Box::pin(async move { answer.await.map(IntoPayload::into_payload) })
         })
     }
@@ -52,7 +53,7 @@ impl Node {
         Fut: Future<Output = Result<(), Error>> + Send + 'static,
     {
         self.serve_shape(action.into(), Shape::Bidirectional, move |request, handle| {
-            let uploads = Uploads { handle: handle.clone() };
+            let uploads = Uploads::new(handle.clone());
             let done = handler(request, uploads, ItemSender::new(handle));
             Box::pin(async move { done.await.map(IntoPayload::into_payload) })
         })
@@ -111,6 +112,10 @@ pub struct Uploads {
 }
 
 impl Uploads {
+    pub(crate) fn new(handle: StreamHandle) -> Self {
+        Self { handle }
+    }
+
     /// The next item; `None` once the caller has said that this was all. An error, once, where it will not say so any more: it
     /// is gone or has given up, or the request was answered. It can be dropped and asked again, nothing is lost.
     pub async fn next(&mut self) -> Option<Result<Payload, Error>> {
@@ -125,6 +130,15 @@ impl Uploads {
     /// [`next`](Self::next), for futures written by hand.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Payload, Error>>> {
         self.handle.poll_next(cx)
+    }
+}
+
+/// The same items, for those who combine streams.
+impl futures_core::Stream for Uploads {
+    type Item = Result<Payload, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Self::poll_next(self.get_mut(), cx)
     }
 }
 

@@ -146,20 +146,20 @@ fn expect_codec(action: &str, codec: Codec, payload: &Payload) -> Result<(), Err
 }
 
 /// An answer. The handler has run by now, so that a failure says so.
-fn written<T: Serialize + ?Sized>(codec: Codec, value: &T) -> Result<Payload, Error> {
+pub(super) fn written<T: Serialize + ?Sized>(codec: Codec, value: &T) -> Result<Payload, Error> {
     encode(codec, value).map_err(|error| error.executed_perhaps(true))
 }
 
 impl<K> CallBuilder<K> {
-    /// Writes the argument, in the codec that was asked for, or that is announced.
+    /// Writes the argument, in the codec that was asked for, or that is announced; gives that codec.
     pub(super) fn write<Req: Serialize + ?Sized>(
         &mut self,
         argument: &Argument<'_, Req>,
-    ) -> Result<(), Error> {
+    ) -> Result<Codec, Error> {
         let announced = || self.driver.inspect(|engine| self.order.announced_codec(engine));
         let codec = argument.codec.or_else(announced).unwrap_or(Codec::Json);
         self.order.payload = encode(codec, argument.value)?;
-        Ok(())
+        Ok(codec)
     }
 }
 
@@ -179,7 +179,7 @@ impl<Req: Serialize + ?Sized, Res: DeserializeOwned> IntoFuture for CallBuilder<
         let Self { driver, order, kind } = self;
         let mut call = CallBuilder { driver, order, kind: Unary };
         let stage = match call.write(&kind.argument) {
-            Ok(()) => Stage::Called(call.into_future()),
+            Ok(_) => Stage::Called(call.into_future()),
             Err(error) => Stage::Unwritten(Some(error)),
         };
         TypedFuture { stage, answer: PhantomData }

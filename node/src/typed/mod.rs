@@ -13,6 +13,7 @@
 
 mod calls;
 mod cbor;
+mod ends;
 mod failure;
 mod raw;
 mod streams;
@@ -28,7 +29,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use calls::{Typed, TypedFuture};
-pub use streams::{TypedItemSender, TypedItems, TypedStream, TypedUploads};
+pub use ends::{TypedDuplex, TypedItemSender, TypedStream, TypedUpload, TypedUploadSender, TypedUploads};
+pub use streams::{Begun, TypedEnd, TypedStreamCall};
 
 /// Levels of arrays and maps that are read, as in JSON: whoever sends more must not use up a stack.
 const DEPTH_MAX: usize = 128;

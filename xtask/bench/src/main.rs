@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: calls beside raw TCP on loopback, in one run, then questions to the directory, and at last how soon a
-//! simulated mesh knows of a change.
+//! `cargo xtask bench`: calls beside raw TCP on loopback, in one run, then questions to the directory, then how soon a
+//! simulated mesh knows of a change, and at last what nodes bear: long streams, many calls, many links.
 //!
 //! Three contenders carry the same payload between two processes: a blocking TCP echo, a tokio TCP echo with length prefixes,
 //! and a call of Lacewing. The first two are floors: they do less than any call can. Rounds are interleaved, so that the
@@ -12,7 +12,9 @@ mod directory;
 mod environment;
 mod failure;
 mod goal;
+mod load;
 mod options;
+mod process;
 mod report;
 mod rounds;
 mod server;
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let outcome = match options.command {
         Some(Command::Serve { contender, multi_thread }) => server::serve(contender, multi_thread.into()),
+        Some(Command::Station { ref peers, multi_thread }) => load::serve(multi_thread.into(), peers),
         None => measure(&options),
     };
     match outcome {
@@ -54,8 +57,13 @@ fn measure(options: &Options) -> Result<(), Failure> {
         Some(simulator) if settings.measures(Part::Convergence) => convergence::run(simulator)?,
         _ => Vec::new(),
     };
+    let load = if settings.measures(Part::Load) {
+        load::run(&settings.load, settings.load_rounds, settings.runtime)?
+    } else {
+        Vec::new()
+    };
     let environment = environment::Environment::look();
-    let report = report::Report::new(environment, settings, &rounds, directory, convergence);
+    let report = report::Report::new(environment, settings, &rounds, directory, convergence, load);
     print!("{}", report.table());
     let path = options.out();
     report.write(&path)?;

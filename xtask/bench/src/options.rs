@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use crate::contender::{Contender, PHASES, Threads};
 use crate::directory::{Metric, NODES};
+use crate::load::Amounts;
 
 /// Calls that are on the way at once in the second phase.
 pub(crate) const IN_FLIGHT: usize = 64;
@@ -15,7 +17,7 @@ pub(crate) const IN_FLIGHT: usize = 64;
 /// Questions of the directory, in each round and for each size of the mesh.
 const QUESTIONS: u32 = Metric::ALL.len() as u32 * NODES.len() as u32;
 
-/// Measures calls beside raw TCP on loopback, questions to the directory, and how soon a mesh knows of a change.
+/// Measures calls beside raw TCP on loopback, questions to the directory, how soon a mesh knows of a change, and what nodes bear.
 ///
 /// Prints tables and writes JSON. Where there is a goal, it says whether it is met, and asserts nothing: what a number means
 /// depends on the machine.
@@ -64,6 +66,13 @@ pub(crate) enum Command {
         #[arg(long)]
         multi_thread: bool,
     },
+    /// One of the processes of a load: does what its standard input says, ends with it.
+    #[command(hide = true)]
+    Station {
+        peers: Vec<SocketAddr>,
+        #[arg(long)]
+        multi_thread: bool,
+    },
 }
 
 /// What can be measured by itself.
@@ -75,6 +84,8 @@ pub(crate) enum Part {
     Directory,
     /// How soon a mesh knows of a change. Simulated, so that --seconds does not concern it.
     Convergence,
+    /// Long streams, many calls, many links. The amounts are fixed, so that --seconds does not concern it.
+    Load,
 }
 
 /// What is measured, and for how long.
@@ -91,6 +102,8 @@ pub(crate) struct Settings {
     pub(crate) question: Duration,
     question_us: u64,
     pub(crate) runtime: Threads,
+    pub(crate) load: Amounts,
+    pub(crate) load_rounds: usize,
     #[serde(skip)]
     only: Option<Part>,
 }
@@ -113,6 +126,8 @@ impl Options {
             question,
             question_us: question.as_micros() as u64,
             runtime: self.multi_thread.into(),
+            load: if self.quick { Amounts::QUICK } else { Amounts::FULL },
+            load_rounds: if self.quick { 1 } else { 3 },
             only: self.only,
         }
     }
@@ -132,12 +147,13 @@ impl Settings {
     }
 
     /// By when a measurement has ended, or hangs: ten times what is planned, and time to start on a busy machine. The
-    /// testbed is given ten minutes.
+    /// testbed is given ten minutes, and the loads half an hour.
     pub(crate) fn ends_within(&self) -> Duration {
         let rounds = self.rounds as u32;
         let calls = self.phase * rounds * Contender::ALL.len() as u32 * PHASES;
         let simulated = Duration::from_secs(if self.measures(Part::Convergence) { 600 } else { 0 });
-        (calls + self.question * rounds * QUESTIONS) * 10 + simulated + Duration::from_secs(60)
+        let load = Duration::from_secs(if self.measures(Part::Load) { 1_800 } else { 0 });
+        (calls + self.question * rounds * QUESTIONS) * 10 + simulated + load + Duration::from_secs(60)
     }
 }
 

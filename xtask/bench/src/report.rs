@@ -1,5 +1,6 @@
 //! The table for people and the JSON for programs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use crate::directory;
 use crate::environment::Environment;
 use crate::failure::{Failure, While as _};
 use crate::goal::Verdict;
+use crate::load;
 use crate::options::Settings;
 use crate::rounds::{Metric, Round};
 use crate::statistics::Spread;
@@ -30,6 +32,8 @@ pub(crate) struct Report {
     directory: Vec<directory::Column>,
     /// Empty where convergence was not measured.
     convergence: Vec<convergence::Mesh>,
+    /// Empty where loads were not measured.
+    load: load::Rows,
 }
 
 /// One metric.
@@ -59,10 +63,11 @@ impl Report {
         rounds: &[Round],
         directory: Vec<directory::Column>,
         convergence: Vec<convergence::Mesh>,
+        load: load::Rows,
     ) -> Self {
         let metrics = if rounds.is_empty() { &[][..] } else { &Metric::ALL };
         let rows = metrics.iter().map(|metric| Row::new(*metric, rounds)).collect();
-        Self { environment, settings, rows, directory, convergence }
+        Self { environment, settings, rows, directory, convergence, load }
     }
 
     /// Medians with the smallest and the largest round, as Markdown.
@@ -78,6 +83,10 @@ impl Report {
         }
         if !self.convergence.is_empty() {
             text += &self.changes();
+            text.push('\n');
+        }
+        if !self.load.is_empty() {
+            text += &self.loads();
             text.push('\n');
         }
         let Environment { cores, cpu_model, os, rustc, profile, .. } = &self.environment;
@@ -112,6 +121,16 @@ impl Report {
             let mut cells = vec![metric.title.to_owned()];
             cells.extend(self.convergence.iter().map(|mesh| rounded(metric.of(mesh))));
             cells.extend(goal_cells(metric.verdict(&self.convergence)));
+            lines.push(cells);
+        }
+        aligned(&lines)
+    }
+
+    fn loads(&self) -> String {
+        let mut lines = vec![["", "measured", GOAL_HEADER[0], GOAL_HEADER[1]].map(str::to_owned).to_vec()];
+        for (metric, spread) in &self.load {
+            let mut cells = vec![metric.title(&self.settings.load), cell(spread)];
+            cells.extend(goal_cells(load::verdict(*metric, &self.load)));
             lines.push(cells);
         }
         aligned(&lines)
@@ -164,6 +183,7 @@ impl Report {
             ratios_of_call_to: if self.rows.is_empty() { Vec::new() } else { ratios.collect() },
             directory: self.directory.iter().map(Questions::of).collect(),
             convergence: self.convergence.iter().map(|mesh| &mesh.figures).collect(),
+            load: self.load.iter().map(|(metric, spread)| (metric.name(), *spread)).collect(),
             goals: self.goals(),
         }
     }
@@ -176,8 +196,12 @@ impl Report {
         let convergence = convergence::Metric::ALL
             .iter()
             .filter_map(|metric| Some((metric.name, metric.verdict(&self.convergence)?)));
+        let load = load::Metric::ALL
+            .into_iter()
+            .filter_map(|metric| Some((metric.name(), load::verdict(metric, &self.load)?)));
         directory
             .chain(convergence)
+            .chain(load)
             .map(|(name, verdict)| (name.to_owned(), serde_json::json!(verdict)))
             .collect()
     }
@@ -200,6 +224,7 @@ struct Json<'a> {
     ratios_of_call_to: Vec<Column>,
     directory: Vec<Questions>,
     convergence: Vec<&'a Map<String, Value>>,
+    load: BTreeMap<&'static str, Spread>,
     goals: Map<String, Value>,
 }
 

@@ -1,7 +1,8 @@
 //! The benchmark runs, says what it has to say, and refuses what it cannot do.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -55,11 +56,12 @@ fn a_quick_run_measures_every_contender_and_their_ratios() {
     assert_eq!(json["settings"]["runtime"], "current-thread");
     assert!(json["environment"]["rustc"].as_str().unwrap().starts_with("rustc "));
     assert!(table.contains("50000 nodes"), "{table}");
-    assert_questions_answered(&json);
+    // Those of the loads are about memory.
+    assert_questions_answered(&json, if cfg!(target_os = "linux") { 9 } else { 7 });
 }
 
 /// Every question was put to every mesh.
-fn assert_questions_answered(json: &Value) {
+fn assert_questions_answered(json: &Value, goals: usize) {
     let columns = json["directory"].as_array().unwrap();
     let nodes: Vec<_> = columns.iter().map(|column| column["nodes"].as_u64().unwrap()).collect();
     assert_eq!(nodes, [1_000, 10_000, 50_000]);
@@ -74,7 +76,7 @@ fn assert_questions_answered(json: &Value) {
     }
     // Whether goals are met is not for a test to say; that they were judged is.
     assert_eq!(json["goals"]["two_broad_tags_ns_per_node"]["nodes"], 10_000);
-    assert_eq!(json["goals"].as_object().unwrap().len(), 7);
+    assert_eq!(json["goals"].as_object().unwrap().len(), goals);
 }
 
 #[test]
@@ -82,11 +84,49 @@ fn a_part_can_be_measured_alone() {
     let (table, json) = quick(&["--only", "directory"]);
     assert!(!table.contains("in flight"), "{table}");
     assert_eq!(json["contenders"].as_array().unwrap().len(), 0);
-    assert_questions_answered(&json);
+    assert_questions_answered(&json, 7);
     let (table, json) = quick(&["--only", "calls"]);
     assert!(!table.contains("nodes"), "{table}");
     assert_eq!(json["directory"].as_array().unwrap().len(), 0);
     assert_eq!(json["goals"].as_object().unwrap().len(), 0);
+}
+
+const LOADS: [&str; 10] = [
+    "raw_stream_mib_per_s",
+    "stream_mib_per_s",
+    "stream_to_raw",
+    "relayed_stream_mib_per_s",
+    "relayed_stream_to_raw",
+    "open_calls_per_s",
+    "links_per_s",
+    "calls_over_links_per_s",
+    // Only where the system tells it.
+    "stream_memory_above_idle_mib",
+    "relayed_stream_memory_above_idle_mib",
+];
+
+#[test]
+fn loads_are_borne_with_little_memory() {
+    let (table, json) = quick(&["--only", "load"]);
+    assert!(table.contains("32 MiB as a stream through a relay"), "{table}");
+    let measured = if cfg!(target_os = "linux") { &LOADS[..] } else { &LOADS[..8] };
+    for load in measured {
+        assert!(json["load"][load]["median"].as_f64().unwrap() > 0.0, "{load} of {json}");
+    }
+    // Memory is no matter of the machine, so that its goal is one that is kept.
+    for goal in &measured[8..] {
+        assert_eq!(json["goals"][goal]["met"], true, "{table}");
+    }
+}
+
+#[test]
+fn a_station_that_is_told_nonsense_ends_with_code_1() {
+    let mut station = Command::new(env!("CARGO_BIN_EXE_lacewing-bench"));
+    let mut station = station.arg("station").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    writeln!(station.stdin.take().unwrap(), "dance").unwrap();
+    let output = station.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("`dance`"), "{}", errors(&output));
 }
 
 /// The testbed that is not built for this.

@@ -15,7 +15,7 @@ use crate::options::Settings;
 
 const ACTION: &str = "echo";
 /// Both processes belong to one run and nobody else can reach them for longer than that; the key is a formality.
-const NETWORK_KEY: [u8; 32] = [0x5a; 32];
+pub(crate) const NETWORK_KEY: [u8; 32] = [0x5a; 32];
 const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 
 pub(crate) fn serve(threads: Threads, ready: impl FnOnce(SocketAddr)) -> Result<(), Failure> {

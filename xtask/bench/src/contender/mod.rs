@@ -18,6 +18,8 @@ use crate::clock::Stopwatch;
 use crate::failure::{Failure, While as _};
 use crate::options::Settings;
 
+pub(crate) use call::NETWORK_KEY;
+
 /// One call at a time, then many.
 pub(crate) const PHASES: u32 = 2;
 /// No single echo on loopback takes this long.
@@ -141,7 +143,7 @@ impl From<bool> for Threads {
 }
 
 impl Threads {
-    fn runtime(self) -> Result<Runtime, Failure> {
+    pub(crate) fn runtime(self) -> Result<Runtime, Failure> {
         let mut builder = match self {
             Self::CurrentThread => tokio::runtime::Builder::new_current_thread(),
             Self::MultiThread => tokio::runtime::Builder::new_multi_thread(),
