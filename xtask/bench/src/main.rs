@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: calls beside raw TCP on loopback, in one run, then questions to the directory, then how soon a
-//! simulated mesh knows of a change, and at last what nodes bear: long streams, many calls, many links.
+//! simulated mesh knows of a change. And, where that is asked for, what nodes bear: long streams, many calls, many links.
 //!
 //! Three contenders carry the same payload between two processes: a blocking TCP echo, a tokio TCP echo with length prefixes,
 //! and a call of Lacewing. The first two are floors: they do less than any call can. Rounds are interleaved, so that the

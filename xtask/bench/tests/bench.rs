@@ -56,12 +56,11 @@ fn a_quick_run_measures_every_contender_and_their_ratios() {
     assert_eq!(json["settings"]["runtime"], "current-thread");
     assert!(json["environment"]["rustc"].as_str().unwrap().starts_with("rustc "));
     assert!(table.contains("50000 nodes"), "{table}");
-    // Those of the loads are about memory.
-    assert_questions_answered(&json, if cfg!(target_os = "linux") { 9 } else { 7 });
+    assert_questions_answered(&json);
 }
 
 /// Every question was put to every mesh.
-fn assert_questions_answered(json: &Value, goals: usize) {
+fn assert_questions_answered(json: &Value) {
     let columns = json["directory"].as_array().unwrap();
     let nodes: Vec<_> = columns.iter().map(|column| column["nodes"].as_u64().unwrap()).collect();
     assert_eq!(nodes, [1_000, 10_000, 50_000]);
@@ -76,7 +75,7 @@ fn assert_questions_answered(json: &Value, goals: usize) {
     }
     // Whether goals are met is not for a test to say; that they were judged is.
     assert_eq!(json["goals"]["two_broad_tags_ns_per_node"]["nodes"], 10_000);
-    assert_eq!(json["goals"].as_object().unwrap().len(), goals);
+    assert_eq!(json["goals"].as_object().unwrap().len(), 7);
 }
 
 #[test]
@@ -84,7 +83,7 @@ fn a_part_can_be_measured_alone() {
     let (table, json) = quick(&["--only", "directory"]);
     assert!(!table.contains("in flight"), "{table}");
     assert_eq!(json["contenders"].as_array().unwrap().len(), 0);
-    assert_questions_answered(&json, 7);
+    assert_questions_answered(&json);
     let (table, json) = quick(&["--only", "calls"]);
     assert!(!table.contains("nodes"), "{table}");
     assert_eq!(json["directory"].as_array().unwrap().len(), 0);
@@ -122,7 +121,13 @@ fn loads_are_borne_with_little_memory() {
 #[test]
 fn a_station_that_is_told_nonsense_ends_with_code_1() {
     let mut station = Command::new(env!("CARGO_BIN_EXE_lacewing-bench"));
-    let mut station = station.arg("station").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut station = station
+        .arg("station")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     writeln!(station.stdin.take().unwrap(), "dance").unwrap();
     let output = station.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
