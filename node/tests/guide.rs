@@ -163,44 +163,34 @@ impl Reader {
     }
 }
 
-#[test]
-fn the_guide_to_the_mesh_shows_what_happens() {
-    let steps = steps("mesh.md");
-    assert!(steps.len() >= 12, "the page has its commands");
+/// Follows all of a page, which has at least so many commands.
+fn follow(page: &str, commands: usize) {
+    let steps = steps(page);
+    assert!(steps.len() >= commands, "{page} has its commands");
     let mut reader = Reader::new();
     for step in &steps {
         reader.follow(step);
     }
+}
+
+#[test]
+fn the_guide_to_the_mesh_shows_what_happens() {
+    follow("mesh.md", 12);
 }
 
 #[test]
 fn the_guide_to_streams_shows_what_happens() {
-    let steps = steps("streams.md");
-    assert!(steps.len() >= 5, "the page has its commands");
-    let mut reader = Reader::new();
-    for step in &steps {
-        reader.follow(step);
-    }
+    follow("streams.md", 5);
 }
 
 #[test]
 fn the_guide_to_watching_shows_what_happens() {
-    let steps = steps("observability.md");
-    assert!(steps.len() >= 3, "the page has its commands");
-    let mut reader = Reader::new();
-    for step in &steps {
-        reader.follow(step);
-    }
+    follow("observability.md", 3);
 }
 
 #[test]
 fn the_guide_to_topics_shows_what_happens() {
-    let steps = steps("topics.md");
-    assert!(steps.len() >= 4, "the page has its commands");
-    let mut reader = Reader::new();
-    for step in &steps {
-        reader.follow(step);
-    }
+    follow("topics.md", 4);
 }
 
 #[test]
