@@ -10,6 +10,11 @@ use crate::identity::{NodeId, PublicKey};
 use crate::token::{Right, SKEW_MS, Subject, Token};
 use crate::wire::body::{MEMBERSHIP_LEN_MAX, TokenShown};
 
+/// How long before its time a token is shown. An issuer's clock and this one never quite agree, and a token that was made a moment
+/// ago is to be of use now; others allow for far more ([`SKEW_MS`]).
+const EARLY_MS: u64 = 1_000;
+const _: () = assert!(EARLY_MS < SKEW_MS, "others would refuse it");
+
 /// At most as many as others keep of one node.
 #[derive(Debug)]
 pub(super) struct OwnTokens {
@@ -20,7 +25,7 @@ pub(super) struct OwnTokens {
 #[derive(Debug)]
 struct Kept {
     token: Token,
-    from_unix_ms: u64,
+    shown_from_unix_ms: u64,
     until_unix_ms: u64,
     /// Whether its time has come: others would refuse it before that.
     is_due: bool,
@@ -30,7 +35,7 @@ struct Kept {
 
 impl Kept {
     fn becomes_due(&mut self, now_unix_ms: u64) -> bool {
-        let becomes = !self.is_due && self.from_unix_ms <= now_unix_ms;
+        let becomes = !self.is_due && self.shown_from_unix_ms <= now_unix_ms;
         self.is_due |= becomes;
         becomes
     }
@@ -75,7 +80,7 @@ impl OwnTokens {
         let body = body.freeze();
         let mut kept = Kept {
             token: token.clone(),
-            from_unix_ms: terms.from_unix_ms,
+            shown_from_unix_ms: terms.from_unix_ms.saturating_sub(EARLY_MS),
             until_unix_ms: terms.until_unix_ms,
             is_due: false,
             body: body.clone(),
@@ -92,7 +97,7 @@ impl OwnTokens {
 
     /// When the time of the next one comes that has not come yet.
     pub(super) fn next_due(&self) -> Option<u64> {
-        self.kept.iter().filter(|kept| !kept.is_due).map(|kept| kept.from_unix_ms).min()
+        self.kept.iter().filter(|kept| !kept.is_due).map(|kept| kept.shown_from_unix_ms).min()
     }
 
     /// The bodies of the frames that show those whose time has just come.
