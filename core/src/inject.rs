@@ -191,5 +191,80 @@ pub const BUGS: &[Bug] = &[
         what: "what an issuer takes back still counts, and is not passed on",
     },
     Bug { name: "tokens-unshown", machine: "authority", what: "tokens are not shown in new sessions" },
+    Bug {
+        name: "stream-cancel-lost",
+        machine: "delivery",
+        what: "a handler is not told that the caller of its stream has given up",
+    },
+    Bug {
+        name: "stream-credit-leak",
+        machine: "delivery",
+        what: "the window of a stream is never given back",
+    },
+    Bug {
+        name: "stream-end-lost",
+        machine: "delivery",
+        what: "the end of a stream's items is not passed on",
+    },
+    Bug {
+        name: "stream-handler-forgotten",
+        machine: "delivery",
+        what: "a handler is not told that the link of its stream is lost",
+    },
+    Bug {
+        name: "stream-item-lost",
+        machine: "delivery",
+        what: "one message of a stream in four is not sent",
+    },
+    Bug {
+        name: "stream-item-twice",
+        machine: "delivery",
+        what: "one message of a stream in four is sent twice",
+    },
+    Bug {
+        name: "stream-order-lost",
+        machine: "delivery",
+        what: "one message of a stream in four is sent behind the next one",
+    },
+    Bug {
+        name: "stream-queue-unbounded",
+        machine: "delivery",
+        what: "an end of a stream takes messages whatever waits",
+    },
+    Bug {
+        name: "streams-hog-link",
+        machine: "link",
+        what: "streams have their turn for as long as they have anything to send",
+    },
+    Bug { name: "bulkhead-ignored", machine: "resilience", what: "a bulkhead lets everything through" },
+    Bug {
+        name: "cast-accepted-in-vain",
+        machine: "delivery",
+        what: "a cast that is refused is acknowledged like one that is accepted",
+    },
+    Bug {
+        name: "gather-ends-with-first-error",
+        machine: "resilience",
+        what: "the first error speaks for everybody who was asked",
+    },
+    Bug { name: "hedge-uncounted", machine: "resilience", what: "others are asked again and again" },
+    Bug {
+        name: "queue-cap-ignored",
+        machine: "delivery",
+        what: "any number of requests may wait for an action",
+    },
+    Bug {
+        name: "hopeless-work-queued",
+        machine: "delivery",
+        what: "what cannot begin in time waits all the same",
+    },
+    Bug { name: "oldest-event-kept", machine: "topics", what: "`drop_oldest` drops the newest" },
+    Bug { name: "newest-event-kept", machine: "topics", what: "`drop_newest` drops the oldest" },
+    Bug { name: "block-unheeded", machine: "topics", what: "a full subscription holds up no publisher" },
+    Bug {
+        name: "pace-unheeded",
+        machine: "topics",
+        what: "a topic may be published on as often as anybody likes",
+    },
     Bug { name: "limit-ignored", machine: "delivery", what: "every fourth request runs whatever the limit" },
 ];

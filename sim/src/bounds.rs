@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lacewing_core::wire::body::{STREAM_ITEM_COST, STREAM_WINDOW_MIN};
+use lacewing_core::wire::frame::{CHUNK_LEN_MAX, RECORD_LEN_MAX};
 use lacewing_core::{Limits, Timing};
 
 use crate::des::RETRANSMIT_MAX;
@@ -11,6 +13,11 @@ use crate::run::{Graph, Header, Net};
 /// Looks before the last one, and how far apart they are.
 const LAST_LOOKS: u64 = 12;
 const LAST_LOOK_EVERY_US: u64 = 250_000;
+
+/// The lanes of a link, what each sends in its turn, and what announcements may take of a record.
+const LANES: u64 = 6;
+const QUANTUM: u64 = 16 * 1024;
+const ANNOUNCED_LEN_MAX: u64 = 24 * 1024;
 
 /// The longest of each time that any node of a run is given.
 pub fn slowest_timing(header: &Header) -> Timing {
@@ -162,6 +169,40 @@ pub fn last_looks(header: &Header) -> Vec<Micros> {
 /// call may meet a link that is being replaced.
 pub fn undisturbed_call(net: &Net) -> Duration {
     one_way(net) * 6
+}
+
+/// What a message of a stream counts against windows and queues.
+pub fn stream_cost(bytes: u64) -> u64 {
+    bytes + STREAM_ITEM_COST as u64
+}
+
+/// How far the sender of a stream may be ahead of whoever takes its messages, of so many bytes each. What has left the sender is
+/// bounded by the window of the other end, and by one message that may be lent to it so that it arrives whole; what has not, by
+/// the sender's queue, which always takes one.
+pub fn stream_ahead(header: &Header, bytes: u64) -> u64 {
+    let (limits, message) = (limits(header), stream_cost(bytes));
+    let window = u64::from(limits.stream_window_bytes.max(STREAM_WINDOW_MIN));
+    window + message + (limits.stream_queue_bytes as u64).max(message)
+}
+
+/// A small call and its answer on a line that nothing disturbs but streams, and other calls of so many bytes together: what can be in
+/// front of each of the two, as fast as the line takes it.
+///
+/// In front are the record that is being sent, a chunk that has begun, one turn of every lane, announcements, and where uploads can
+/// use up the credit of the link, a window of that. Of the other calls every byte counts threefold: for each turn that
+/// they take, streams and what is relayed may have one. How long the streams are does not matter.
+pub fn call_beside_streams(header: &Header, queued: u64) -> Duration {
+    let net = &header.net;
+    let turns = LANES * QUANTUM + CHUNK_LEN_MAX as u64 + RECORD_LEN_MAX as u64 + ANNOUNCED_LEN_MAX;
+    // What is under way, and what the other end saves up before it grants it again, may come to the whole window.
+    let link_window = u64::from(limits(header).link_window_bytes);
+    let credit =
+        if net.window + RECORD_LEN_MAX as u64 + link_window / 4 < link_window { 0 } else { link_window };
+    let bytes = turns + credit + 3 * queued;
+    let on_line = Duration::from_nanos(bytes.saturating_mul(1_000_000_000) / net.bandwidth);
+    let rounds = u32::try_from(bytes / net.window + 2).unwrap_or(u32::MAX);
+    let acknowledged = (net.latency_max.as_duration() + net.jitter_max.as_duration()) * 2 * rounds;
+    (one_way(net) + on_line + acknowledged) * 2
 }
 
 /// Bytes of one message that a run's nodes take.

@@ -157,14 +157,16 @@ impl Delivery {
         if admission.waiting == 0 && admission.running < admission.max {
             return Ok(Place::Runs);
         }
-        if admission.waiting >= admission.queue_max {
+        if admission.waiting >= admission.queue_max && !injected!(cx, "queue-cap-ignored") {
             cx.count("delivery.queue_full");
             let text =
                 alloc::format!("{} requests wait for {}, the limit", admission.queue_max, action.as_str());
             let error = Error::new(Code::ResourceExhausted, text);
             return Err(error.with_retry_after_ms(admission.retry_after()));
         }
-        if admission.wait().is_some_and(|wait| cx.now + wait >= deadline) {
+        if admission.wait().is_some_and(|wait| cx.now + wait >= deadline)
+            && !injected!(cx, "hopeless-work-queued")
+        {
             cx.count("delivery.shed");
             let text = alloc::format!("{} would not begin before the deadline", action.as_str());
             let error = Error::new(Code::ResourceExhausted, text);

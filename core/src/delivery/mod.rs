@@ -40,7 +40,7 @@ use crate::code::{CloseReason, Code, Error};
 use crate::config::Config;
 use crate::identity::{Incarnation, NodeId};
 use crate::link::{LinkId, Message, StreamLane, StreamOrder};
-use crate::machine::{Cx, Machine};
+use crate::machine::{Cx, Machine, injected};
 use crate::metrics::Histogram;
 use crate::reassembly;
 use crate::sequence_map::SequenceMap;
@@ -511,7 +511,11 @@ impl Delivery {
                         continue;
                     }
                     cx.mark("delivery.request_orphaned");
-                    self.tell_cancelled(*request);
+                    let is_stream =
+                        self.requests.get(request.0).is_some_and(|served| served.stream.is_some());
+                    if !(is_stream && injected!(cx, "stream-handler-forgotten")) {
+                        self.tell_cancelled(*request);
+                    }
                     self.drop_request(cx, *request, Code::Cancelled);
                 }
             }
@@ -591,7 +595,7 @@ impl Delivery {
             return;
         }
         let bytes = core::mem::take(&mut state.credit_withheld);
-        if bytes > 0 && !crate::machine::injected!(cx, "credit-leak") {
+        if bytes > 0 && !injected!(cx, "credit-leak") {
             self.out.push_back(Out::Consumed { link, bytes });
         }
     }

@@ -410,6 +410,9 @@ impl Delivery {
         if cast.is_some() {
             cx.count("delivery.cast_refused");
         }
+        if cast == Some(CastMode::Acknowledged) && injected!(cx, "cast-accepted-in-vain") {
+            return self.send(link, Message::Reply { id, payload: Payload::default() });
+        }
         if cast != Some(CastMode::Silent) {
             self.refuse(link, id, error);
         }
@@ -511,6 +514,10 @@ impl Delivery {
                 let request = *request;
                 cx.mark("delivery.cancel_reached_handler");
                 if injected!(cx, "cancel-dropped") {
+                    return Ok(());
+                }
+                let is_stream = self.requests.get(request.0).is_some_and(|served| served.stream.is_some());
+                if is_stream && injected!(cx, "stream-cancel-lost") {
                     return Ok(());
                 }
                 self.tell_cancelled(request);

@@ -325,6 +325,7 @@ impl Connected {
         framing.begin(buffer);
         let end = head_len + record_len_max - TRAILER_LEN;
         let repeats = injected!(cx, "request-sent-twice");
+        let streams_first = injected!(cx, "streams-hog-link");
         let mut filling = Filling {
             now: cx.now,
             link,
@@ -335,6 +336,7 @@ impl Connected {
             out,
             flushed: 0,
             repeats,
+            streams_first,
         };
         let goodbye = self.outbox.fill(&mut filling);
         let bytes = filling.flushed;

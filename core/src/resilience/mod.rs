@@ -291,6 +291,11 @@ impl Resilience {
                 (None, Err(error)) => plan.failure = Some((error, met)),
                 (None, Ok(_)) => {}
             }
+            let failed = answers.iter().any(|(_, answer)| answer.is_err());
+            if failed && injected!(cx, "gather-ends-with-first-error") {
+                answers.retain(|(_, answer)| answer.is_err());
+                plan.live.clear();
+            }
             if plan.live.is_empty() && !plan.is_asking {
                 self.finish_gathering(op);
             }
@@ -368,7 +373,9 @@ impl Resilience {
         if next == Next::Hedge {
             let first = plan.live.first().and_then(|attempt| self.attempts.get(&attempt.0));
             let Some(key) = first.map(|attempt| attempt.key.clone()) else { return };
-            plan.hedges_left -= 1;
+            if !injected!(cx, "hedge-uncounted") {
+                plan.hedges_left -= 1;
+            }
             if !self.targets.spend(cx, &key) {
                 plan.hedges_left = 0;
                 return;

@@ -68,7 +68,8 @@ impl Targets {
     /// Whether an attempt may go there.
     pub(super) fn check(&self, cx: &mut Cx<'_>, key: &Key, policy: &CallPolicy) -> Result<(), Error> {
         let Some(target) = self.known.get(key) else { return Ok(()) };
-        if policy.bulkhead.is_some_and(|most| target.in_flight >= most) {
+        if policy.bulkhead.is_some_and(|most| target.in_flight >= most) && !injected!(cx, "bulkhead-ignored")
+        {
             cx.count("resilience.bulkhead_full");
             let text = alloc::format!("{} attempts to this node are under way, the limit", target.in_flight);
             return Err(Error::new(Code::Backpressure, text));

@@ -351,7 +351,12 @@ impl Topics {
     /// Hands an event to a subscription, or does with it what its rule says. Gives whether it was taken.
     fn offer(&mut self, cx: &mut Cx<'_>, id: u64, event: &TopicEvent) -> bool {
         let Some(subscription) = self.subscriptions.get_mut(&id) else { return false };
-        let offered = subscription.offer(event.clone());
+        let rule = match subscription.options.overflow {
+            Overflow::DropOldest if injected!(cx, "oldest-event-kept") => Overflow::DropNewest,
+            Overflow::DropNewest if injected!(cx, "newest-event-kept") => Overflow::DropOldest,
+            rule => rule,
+        };
+        let offered = subscription.offer(event.clone(), rule);
         match offered {
             Held::Handed => {
                 self.stats.delivered += 1;

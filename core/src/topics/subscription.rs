@@ -144,8 +144,8 @@ impl Subscription {
         self.held.len() < self.options.queue_len && (self.held.is_empty() || self.bytes + bytes <= BYTES_MAX)
     }
 
-    /// Takes an event, or what the rule says.
-    pub(super) fn offer(&mut self, event: TopicEvent) -> Held {
+    /// Takes an event, or does with it what the rule says, which is that of the options.
+    pub(super) fn offer(&mut self, event: TopicEvent, rule: Overflow) -> Held {
         if !self.handed {
             self.handed = true;
             self.stats.delivered += 1;
@@ -154,8 +154,8 @@ impl Subscription {
         let bytes = bytes_of(&event);
         let mut dropped = 0;
         while !self.has_room(bytes) {
-            if self.options.overflow != Overflow::DropOldest {
-                let is_block = self.options.overflow == Overflow::Block;
+            if rule != Overflow::DropOldest {
+                let is_block = rule == Overflow::Block;
                 let counter = if is_block { &mut self.stats.dropped_unheld } else { &mut self.stats.dropped };
                 *counter += 1;
                 return Held::Dropped;

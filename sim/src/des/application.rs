@@ -1,16 +1,19 @@
 //! The applications on the simulated machines: they call, and they serve, as the run says.
 
 use lacewing_core::engine::{
-    Call, CallOptions, Caller, Codec, Event as Happening, OpId, Payload, RequestId, StreamId, Target,
+    Call, CallOptions, Caller, Codec, Event as Happening, OpId, Payload, RequestId, StreamId, StreamOptions,
+    Target,
 };
-use lacewing_core::{Code, Error, Kind};
+use lacewing_core::{Code, Error, Kind, NodeId};
 
+use super::flows::number as stream_number;
 use super::host::{PendingCall, Request};
 use super::queue::Event;
 use super::{Tag, World, tell};
 use crate::history::What;
 use crate::payload::{self, Way};
-use crate::run::{CallSpec, Handler};
+use crate::quantity::Micros;
+use crate::run::{CallSpec, Flow, Handler, Shape};
 
 impl World<'_, '_, '_> {
     /// Starts a call, for its own sake or for that of a request.
@@ -23,7 +26,8 @@ impl World<'_, '_, '_> {
         };
         // Nobody is there to call while the process is away.
         let Some(process) = &mut self.hosts[node].process else { return };
-        if !spec.policy.cast {
+        let silent = spec.policy.cast && !spec.policy.acknowledged;
+        if !silent {
             self.history.push(now, node, What::Invoke { op });
         }
         self.tally.calls += 1;
@@ -33,17 +37,25 @@ impl World<'_, '_, '_> {
             target,
             action: &action,
             payload,
-            timeout: Some(spec.timeout.as_duration()),
-            options: CallOptions { policy: spec.policy.in_core().map(Box::new), ..CallOptions::default() },
+            timeout: time_limit(&spec).map(Micros::as_duration),
+            options: CallOptions {
+                policy: spec.policy.in_core().map(Box::new),
+                stream: stream_options(&spec),
+                ..CallOptions::default()
+            },
         };
-        if spec.policy.cast {
+        if silent {
             let queued = process.engine.cast(now, call).is_ok();
             let parts = [now.as_nanos(), node as u64, Tag::Command as u64, op, u64::from(queued)];
             self.chain.add(&parts, b"cast");
             tell!(self, node, "casts op {op}: {}", if queued { "queued" } else { "refused" });
             return self.drain(node);
         }
-        let started = process.engine.call(now, call);
+        let started = if spec.policy.acknowledged {
+            process.engine.cast_acknowledged(now, call)
+        } else {
+            process.engine.call(now, call)
+        };
         let parts = [now.as_nanos(), node as u64, Tag::Command as u64, op, u64::from(started.is_ok())];
         self.chain.add(&parts, b"call");
         tell!(
@@ -60,6 +72,7 @@ impl World<'_, '_, '_> {
                 if let Some(request) = parent.and_then(|parent| process.requests.get_mut(&parent)) {
                     request.child = Some(id);
                 }
+                self.open_end(node, StreamId::Call(id), op);
             }
             Err(error) => self.call_over(node, op, parent, Err(error)),
         }
@@ -68,10 +81,16 @@ impl World<'_, '_, '_> {
 
     pub(super) fn cancel_call(&mut self, op: u64) {
         let now = self.now;
-        let Some(node) = self.calls.get(&op).and_then(|call| call.from) else { return };
+        // A cast is not taken back.
+        let spec = self.calls.get(&op).filter(|call| !call.policy.cast);
+        let Some(node) = spec.and_then(|call| call.from) else { return };
         let Some(process) = &self.hosts[node].process else { return };
         let pending = process.calls.iter().find(|(_, call)| call.op == op && !call.done).map(|(id, _)| *id);
         let Some(id) = pending else { return };
+        if process.ends.contains_key(&StreamId::Call(id)) {
+            self.stop(node, id, op);
+            return self.drain(node);
+        }
         self.history.push(now, node, What::Cancel { op });
         self.chain.add(&[now.as_nanos(), node as u64, Tag::Command as u64, op], b"cancel");
         tell!(self, node, "cancels op {op}");
@@ -129,13 +148,15 @@ impl World<'_, '_, '_> {
             Happening::PeerRecovered { .. }
             | Happening::DialFailed { .. }
             | Happening::Writable { .. }
-            | Happening::Gathered { .. }
-            | Happening::Item { .. }
-            | Happening::UploadsEnded { .. }
-            | Happening::StreamWritable { .. }
-            | Happening::PublishReady => {
-                return;
+            | Happening::PublishReady => return,
+            Happening::Gathered { op, answers } => return self.gathered(node, *op, answers),
+            Happening::Item { stream, .. } => {
+                let stream = *stream;
+                let Happening::Item { item, .. } = happening else { return };
+                return self.message(node, stream, item);
             }
+            Happening::UploadsEnded { request } => return self.uploads_ended(node, *request),
+            Happening::StreamWritable { stream } => return self.writable(node, *stream),
         };
         self.survey.happens(node, &what);
         self.history.push(self.now, node, what);
@@ -164,10 +185,10 @@ impl World<'_, '_, '_> {
             Happening::NodeChanged { .. } => (19, 0, 0),
             Happening::Item { stream, item } => (20, stream_number(*stream), item.data.len() as u64),
             Happening::UploadsEnded { request } => (21, request.0, 0),
-            Happening::Gathered { op, answers } => (23, op.0, answers.len() as u64),
             Happening::StreamWritable { stream } => (22, stream_number(*stream), 0),
             Happening::Published { subscription, event } => (23, subscription.0, event.sequence),
             Happening::PublishReady => (24, 0, 0),
+            Happening::Gathered { op, answers } => (25, op.0, answers.len() as u64),
         };
         self.chain.add(&[self.now.as_nanos(), node as u64, Tag::Event as u64, kind, number, extent], b"");
         if self.options.trace.is_none() {
@@ -187,6 +208,14 @@ impl World<'_, '_, '_> {
         }
     }
 
+    /// Everybody has answered a call, or its time is over.
+    fn gathered(&mut self, node: usize, id: OpId, answers: &[(NodeId, Result<Payload, Error>)]) {
+        let calls = self.hosts[node].process.as_ref().map(|process| &process.calls);
+        let Some(op) = calls.and_then(|calls| calls.get(&id)).map(|call| call.op) else { return };
+        let Some(spec) = self.calls.get(&op) else { return };
+        self.history.push(self.now, node, payload::gathered(self.run.header.seed, spec, answers));
+    }
+
     fn call_done(&mut self, node: usize, id: OpId, result: Result<Payload, Error>) {
         let Some(process) = &mut self.hosts[node].process else { return };
         let Some(call) = process.calls.get_mut(&id) else {
@@ -194,18 +223,38 @@ impl World<'_, '_, '_> {
                 .get_or_insert(format!("n{node}: an outcome for call {}, which was never started", id.0));
             return;
         };
-        call.done = true;
+        if call.done {
+            // Of a stream that the application has given up.
+            if self.calls.get(&call.op).is_some_and(|spec| spec.called() != Shape::Unary) {
+                return;
+            }
+        }
         let call = *call;
+        if self.stream_done(node, id, &result) {
+            return;
+        }
+        if let Some(call) = self.hosts[node].process.as_mut().and_then(|process| process.calls.get_mut(&id)) {
+            call.done = true;
+        }
         self.call_over(node, call.op, call.parent, result);
     }
 
     /// Notes an outcome, and passes it on where a handler waits for it.
-    fn call_over(&mut self, node: usize, op: u64, parent: Option<RequestId>, result: Result<Payload, Error>) {
+    pub(super) fn call_over(
+        &mut self,
+        node: usize,
+        op: u64,
+        parent: Option<RequestId>,
+        result: Result<Payload, Error>,
+    ) {
         let now = self.now;
         let what = match &result {
             Ok(payload) => {
                 self.tally.answered += 1;
-                let matches = self.calls.get(&op).is_some_and(|spec| self.is_answer(spec, payload));
+                let matches = self
+                    .calls
+                    .get(&op)
+                    .is_some_and(|spec| payload::is_answer(self.run.header.seed, spec, payload));
                 What::Ok { op, matches, bytes: payload.data.len() as u64 }
             }
             Err(error) => What::Fail {
@@ -234,14 +283,12 @@ impl World<'_, '_, '_> {
 
     /// The answer of an operation's handler.
     fn answer(&self, op: u64) -> Payload {
-        let size = self.calls.get(&op).map_or(0, |spec| payload::answer_size(spec));
+        let spec = self.calls.get(&op);
+        if spec.is_some_and(|spec| spec.served().has(Flow::Items)) {
+            return Payload::default();
+        }
+        let size = spec.map_or(0, |spec| payload::answer_size(spec));
         Payload { codec: Codec::Raw, data: payload::build(self.run.header.seed, op, Way::Reply, size) }
-    }
-
-    fn is_answer(&self, spec: &CallSpec<'_>, payload: &Payload) -> bool {
-        let size = payload::answer_size(spec);
-        payload.codec == Codec::Raw
-            && payload::matches(self.run.header.seed, spec.id, Way::Reply, size, &payload.data)
     }
 
     // --- serving
@@ -265,6 +312,9 @@ impl World<'_, '_, '_> {
         let life = host.life;
         let Some(process) = &mut host.process else { return };
         process.requests.insert(request, Request { op: spec.id, child: None });
+        if spec.served() != Shape::Unary {
+            return self.open_end(node, StreamId::Request(request), spec.id);
+        }
         match spec.handler {
             Handler::Reply { after, .. } | Handler::Fail { after, .. } => {
                 self.queue.push(now + after.as_duration(), Event::HandlerDone { node, life, request });
@@ -286,6 +336,10 @@ impl World<'_, '_, '_> {
         match spec.handler {
             Handler::Reply { .. } => {
                 let answer = self.answer(op);
+                if spec.served() == Shape::Unary && spec.called().has(Flow::Items) {
+                    let (now, bytes) = (self.now, answer.data.len() as u64);
+                    self.history.push(now, node, What::Sent { op, flow: Flow::Items, number: 0, bytes });
+                }
                 self.answer_request(node, request, Ok(answer));
             }
             Handler::Fail { code, .. } => {
@@ -302,6 +356,9 @@ impl World<'_, '_, '_> {
         let now = self.now;
         let Some(process) = &mut self.hosts[node].process else { return };
         let op = process.requests.remove(&request).map(|request| request.op);
+        if let (Some(_), Some(op)) = (process.ends.remove(&StreamId::Request(request)), op) {
+            process.answered.insert(request, op);
+        }
         let ok = result.is_ok();
         let taken = process.engine.reply(now, request, result);
         let parts =
@@ -316,7 +373,14 @@ impl World<'_, '_, '_> {
     fn withdrawn(&mut self, node: usize, request: RequestId) {
         let now = self.now;
         let Some(process) = &mut self.hosts[node].process else { return };
-        let Some(withdrawn) = process.requests.remove(&request) else { return };
+        let Some(withdrawn) = process.requests.remove(&request) else {
+            // Once more, after the handler of a stream was done.
+            if let Some(op) = process.answered.get(&request).copied() {
+                self.history.push(now, node, What::Withdrawn { op });
+            }
+            return;
+        };
+        process.ends.remove(&StreamId::Request(request));
         self.history.push(now, node, What::Withdrawn { op: withdrawn.op });
         // Its work is a timer, so it has stopped already.
         process.engine.handler_ended(now, request);
@@ -331,10 +395,14 @@ impl World<'_, '_, '_> {
     }
 }
 
-/// A number for each end of a stream of one node.
-fn stream_number(stream: StreamId) -> u64 {
-    match stream {
-        StreamId::Call(op) => 2 * op.0,
-        StreamId::Request(request) => 2 * request.0 + 1,
-    }
+/// How long a caller waits, unless it is for as long as something moves.
+fn time_limit(spec: &CallSpec<'_>) -> Option<Micros> {
+    Some(spec.timeout).filter(|_| !spec.stream.is_some_and(|stream| stream.endless))
+}
+
+/// The core's word for what makes a call a stream.
+fn stream_options(spec: &CallSpec<'_>) -> Option<StreamOptions> {
+    let stream = spec.stream.filter(|stream| stream.called() != Shape::Unary)?;
+    let options = StreamOptions::new(stream.called().in_core());
+    Some(StreamOptions { idle_timeout: Some(stream.idle.as_duration()), ..options })
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use lacewing_core::config::{NetworkKey, Trust};
 use lacewing_core::crypto::RustCrypto;
-use lacewing_core::engine::{DialId, OpId, RequestId, SubscriptionId};
+use lacewing_core::engine::{DialId, OpId, RequestId, StreamId, SubscriptionId};
 use lacewing_core::{Address, Config, Engine, Identity, Incarnation, Instant, Limits, Timing};
 
+use super::flows;
 use super::mesh::Offers;
 use super::queue::Event;
 use super::stream::StreamEnd;
@@ -57,6 +58,10 @@ pub(super) struct Process {
     pub(super) requests: BTreeMap<RequestId, Request>,
     /// Subscriptions of the run that this process has.
     pub(super) subscriptions: BTreeMap<SubscriptionId, u64>,
+    /// Streams that have been answered, and their operations.
+    pub(super) answered: BTreeMap<RequestId, u64>,
+    /// The ends of streams that the application holds.
+    pub(super) ends: BTreeMap<StreamId, flows::End>,
     pub(super) dials: BTreeSet<DialId>,
     /// What it has heard of the issuers of areas.
     pub(super) heard: BTreeMap<u32, u64>,

@@ -5,6 +5,7 @@
 mod access;
 mod application;
 mod faults;
+mod flows;
 mod host;
 mod mesh;
 mod network;
@@ -14,7 +15,8 @@ mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lacewing_core::engine::{Gauge, Input, Output};
+use lacewing_core::engine::{Gauge, Input, Output, ProviderEntry};
+use lacewing_core::wire::path::ActionPath;
 use lacewing_core::{Engine, Instant, NodeId};
 
 use self::host::{Host, Process};
@@ -230,6 +232,8 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             Event::Timer { node, life } => self.timer(node, life),
             Event::HandlerDone { node, life, request } => self.handler_done(node, life, request),
             Event::ApplicationDone { node, life, subscription } => self.event_done(node, life, subscription),
+            Event::Send { node, life, stream } => self.send_due(node, life, stream),
+            Event::Take { node, life, stream } => self.take_due(node, life, stream),
             Event::StopDue { node, life } => self.stop_due(node, life),
             Event::Syn(dialling) => self.syn(dialling),
             Event::SynAck(dialling) => self.syn_ack(dialling),
@@ -249,6 +253,8 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
             Event::Timer { node, .. }
             | Event::HandlerDone { node, .. }
             | Event::ApplicationDone { node, .. }
+            | Event::Send { node, .. }
+            | Event::Take { node, .. }
             | Event::StopDue { node, .. }
             | Event::DialFailed { node, .. } => Some(*node),
             Event::Credit { end, .. } | Event::Refused(end) | Event::Read(end) => Some(self.side(*end).node),
@@ -306,9 +312,11 @@ impl<'r, 'o, 's> World<'r, 'o, 's> {
         self.survey.ears[node].lock().announces = true;
         self.show_again(node);
         let limit = self.run.header.action_limit;
-        for action in payload::actions_of(self.run, node) {
+        for (action, shape) in payload::actions_of(self.run, node) {
             self.with(node, |engine, now| {
-                engine.serve(now, &action).map_err(|error| error.to_string())?;
+                let path: ActionPath = action.parse().map_err(|_| "no path".to_owned())?;
+                let entry = ProviderEntry { shape: shape.in_core(), ..ProviderEntry::new(path) };
+                engine.serve_as(now, entry).map_err(|error| error.to_string())?;
                 mesh::limit_action(engine, now, limit, &action)
             });
         }
@@ -519,6 +527,8 @@ impl Process {
             calls: BTreeMap::new(),
             requests: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            ends: BTreeMap::new(),
             dials: BTreeSet::new(),
             heard: BTreeMap::new(),
             choked: BTreeSet::new(),

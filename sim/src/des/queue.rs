@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use lacewing_core::Instant;
-use lacewing_core::engine::{DialFailure, DialId, RequestId, SubscriptionId};
+use lacewing_core::engine::{DialFailure, DialId, RequestId, StreamId, SubscriptionId};
 
 use super::stream::StreamEnd;
 
@@ -27,6 +27,10 @@ pub(super) enum Event {
     HandlerDone { node: usize, life: u32, request: RequestId },
     /// An application has worked long enough on an event.
     ApplicationDone { node: usize, life: u32, subscription: SubscriptionId },
+    /// An application sends the next message of a stream of calls.
+    Send { node: usize, life: u32, stream: StreamId },
+    /// An application takes the next one.
+    Take { node: usize, life: u32, stream: StreamId },
     /// A shutdown should be over.
     StopDue { node: usize, life: u32 },
     /// The first packet of a dial arrives.

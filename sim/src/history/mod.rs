@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use lacewing_core::{Code, Instant};
 use serde::{Serialize, Serializer};
 
+use crate::run::Flow;
+
 /// Everything that was seen in one execution.
 #[derive(Clone, Debug, Default)]
 pub struct History {
@@ -78,6 +80,15 @@ pub enum What {
         /// Whether the handler may have run.
         maybe_executed: bool,
     },
+    /// Everybody who was asked has answered, or the time is over. The outcome follows.
+    Gathered {
+        /// The operation.
+        op: u64,
+        /// How many have answered well.
+        good: u64,
+        /// Whether each of those answers is, byte for byte, that of this operation.
+        matches: bool,
+    },
     /// The caller is gone before it was told: nothing is known of the outcome.
     Unknown {
         /// The operation.
@@ -99,6 +110,38 @@ pub enum What {
     },
     /// A handler is told that nobody waits any more.
     Withdrawn {
+        /// The operation.
+        op: u64,
+    },
+    /// The node takes a message of a stream from its application.
+    Sent {
+        /// The operation.
+        op: u64,
+        /// Which way it goes.
+        flow: Flow,
+        /// Its number, from 0.
+        number: u64,
+        /// Its length.
+        bytes: u64,
+    },
+    /// The application takes a message of a stream.
+    Taken {
+        /// The operation.
+        op: u64,
+        /// Which way it went.
+        flow: Flow,
+        /// Which one it is, byte for byte; `None` for one that was not to be sent.
+        number: Option<u64>,
+        /// Its length.
+        bytes: u64,
+    },
+    /// The caller of a stream has said that it uploads no more.
+    UploadsEnded {
+        /// The operation.
+        op: u64,
+    },
+    /// The handler of a stream has taken everything before the end of the uploads, and learns of it.
+    UploadsOver {
         /// The operation.
         op: u64,
     },
@@ -294,7 +337,16 @@ impl History {
                 What::Answer { op } | What::Withdrawn { op } => {
                     operations.entry(op).or_default().releases.push(seen);
                 }
+                What::Sent { op, flow, .. } => {
+                    operations.entry(op).or_default().flow_mut(flow).sent.push(seen);
+                }
+                What::Taken { op, flow, .. } => {
+                    operations.entry(op).or_default().flow_mut(flow).taken.push(seen);
+                }
+                What::UploadsEnded { op } => operations.entry(op).or_default().uploads_ended = Some(seen),
+                What::UploadsOver { op } => operations.entry(op).or_default().uploads_over = Some(seen),
                 What::Execute { op: None, .. }
+                | What::Gathered { .. }
                 | What::Started { .. }
                 | What::Gone { .. }
                 | What::StopOverdue
@@ -346,4 +398,38 @@ pub struct Operation<'a> {
     pub executions: Vec<Seen<'a>>,
     /// Where its handler answered, or was told that nobody waits.
     pub releases: Vec<Seen<'a>>,
+    /// What its caller has uploaded.
+    pub uploads: Messages<'a>,
+    /// What its handler has sent.
+    pub items: Messages<'a>,
+    /// When its caller said that it uploads no more.
+    pub uploads_ended: Option<Seen<'a>>,
+    /// When its handler had taken all of it.
+    pub uploads_over: Option<Seen<'a>>,
+}
+
+/// What went one way of a stream.
+#[derive(Clone, Debug, Default)]
+pub struct Messages<'a> {
+    /// When the one end sent.
+    pub sent: Vec<Seen<'a>>,
+    /// When the other end took.
+    pub taken: Vec<Seen<'a>>,
+}
+
+impl<'a> Operation<'a> {
+    /// What went one way.
+    pub fn flow(&self, flow: Flow) -> &Messages<'a> {
+        match flow {
+            Flow::Uploads => &self.uploads,
+            Flow::Items => &self.items,
+        }
+    }
+
+    fn flow_mut(&mut self, flow: Flow) -> &mut Messages<'a> {
+        match flow {
+            Flow::Uploads => &mut self.uploads,
+            Flow::Items => &mut self.items,
+        }
+    }
 }

@@ -6,6 +6,8 @@ use lacewing_core::Code;
 
 use super::{Case, Class, Finding, Oracle};
 use crate::history::What;
+use crate::quantity::Micros;
+use crate::run::CallSpec;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "calls-fail-with-their-peer",
@@ -20,9 +22,15 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
     // Of those, the ones that began while there was a link.
     let mut linked: BTreeMap<(usize, usize), Vec<u64>> = BTreeMap::new();
     for (index, entry) in case.history.entries.iter().enumerate() {
-        // One that is tried again, or hedged, waits for a better time.
-        let waits =
-            |op: u64| case.calls.get(&op).filter(|spec| !spec.policy.retry && spec.policy.hedge.is_none());
+        // One that is tried again, or hedged, waits for a better time, and the caller of a stream may still be busy with what came before.
+        let is_aware =
+            |spec: &&CallSpec<'_>| spec.stream.is_none_or(|stream| stream.unaware() == Micros::ZERO);
+        let waits = |op: u64| {
+            let once = |spec: &&CallSpec<'_>| {
+                !spec.policy.retry && spec.policy.hedge.is_none() && spec.policy.gather.is_none()
+            };
+            case.calls.get(&op).filter(once).filter(is_aware)
+        };
         let to = |op: u64| waits(op).and_then(|spec| spec.to).filter(|to| *to != entry.node);
         let (of, open) = match entry.what {
             What::Invoke { op } => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lacewing_core::Instant;
 
 use super::{Case, Class, Finding, Oracle};
+use crate::run::{CallSpec, Flow};
 use crate::{bounds, payload};
 
 /// A chunk that has begun, and the heads of all frames.
@@ -31,11 +32,15 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
         let (caller, server) = (cancelled.entry.node, execution.entry.node);
         let near = caller == server
             || operation.invoked.first().is_some_and(|seen| case.peer_was_up(caller, server, seen.index));
+        let begun = cancelled.entry.t.max(execution.entry.t);
+        if operation.releases.iter().any(|seen| seen.entry.t <= begun + least_bound(case)) {
+            continue;
+        }
         let mut bound = bound(case, (caller, server), cancelled.entry.t);
         if !near {
             bound = bound * case.run.header.nodes.len().try_into().unwrap_or(u32::MAX) + LOST_RECORDS;
         }
-        let latest = cancelled.entry.t.max(execution.entry.t) + bound;
+        let latest = begun + bound;
         let calm =
             || operation.invoked.first().is_some_and(|seen| case.was_whole_and_calm(seen.index, latest));
         if latest > end || !(near && case.is_undisturbed(caller, server, latest) || !near && calm()) {
@@ -61,6 +66,12 @@ pub(super) fn bound(case: &Case<'_>, (caller, server): (usize, usize), t: Instan
             continue;
         }
         let provider = spec.provider(case.run.header.nodes.len());
+        let ends = (invoked.entry.node, provider);
+        if ends == (caller, Some(server)) {
+            queued += stream_queued(case, spec, Flow::Uploads);
+        } else if ends == (server, Some(caller)) {
+            queued += stream_queued(case, spec, Flow::Items);
+        }
         if invoked.entry.node == caller && provider == Some(server) {
             queued += spec.size;
         } else if invoked.entry.node == server && provider == Some(caller) {
@@ -70,4 +81,16 @@ pub(super) fn bound(case: &Case<'_>, (caller, server): (usize, usize), t: Instan
     let on_line = Duration::from_nanos(queued * 1_000_000_000 / net.bandwidth);
     let turns = u32::try_from(queued / net.window + 1).unwrap_or(u32::MAX);
     on_line + bounds::one_way(net) * 2 * turns
+}
+
+/// What no bound is below: most are told within that, and what is queued need not be counted for them.
+pub(super) fn least_bound(case: &Case<'_>) -> Duration {
+    bounds::one_way(&case.run.header.net) * 2
+}
+
+/// What may be under way of a stream in one direction.
+fn stream_queued(case: &Case<'_>, spec: &CallSpec<'_>, flow: Flow) -> u64 {
+    let (count, size) = spec.sends(flow);
+    let all = count.saturating_mul(bounds::stream_cost(size));
+    all.min(bounds::stream_ahead(&case.run.header, size))
 }

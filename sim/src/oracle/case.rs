@@ -174,6 +174,23 @@ impl<'a> Case<'a> {
         since.filter(|since| *since <= t).map(|_| Instant::NEVER)
     }
 
+    /// For how long a node stood still, of all pauses that touch this time.
+    pub(super) fn stood_still(&self, node: usize, (from, to): (Instant, Instant)) -> Duration {
+        let (mut since, mut sum) = (None, Duration::ZERO);
+        for entry in self.history.entries.iter().filter(|entry| entry.node == node) {
+            match entry.what {
+                What::Paused => since = since.or(Some(entry.t)),
+                What::Resumed => {
+                    if let Some(since) = since.take().filter(|since| *since <= to && entry.t >= from) {
+                        sum += entry.t - since;
+                    }
+                }
+                _ => {}
+            }
+        }
+        sum
+    }
+
     /// Whether some fault happens, goes on or has ended shortly before, in this time, but for the end of one node.
     pub(super) fn is_stormy(&self, from: Instant, to: Instant, but_for: usize) -> bool {
         let echo = bounds::echo(&self.run.header);

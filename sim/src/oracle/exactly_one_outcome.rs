@@ -2,6 +2,7 @@
 
 use super::{Case, Class, Finding, Oracle};
 use crate::history::What;
+use crate::quantity::Micros;
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "exactly-one-outcome",
@@ -24,7 +25,10 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
                         _ => None,
                     })
                 };
-                if matches!(only.entry.what, What::Unknown { .. }) && died() != Some(true) {
+                // The caller of a stream may be busy with what came before it until its node is gone.
+                let stream = case.calls.get(op).and_then(|spec| spec.stream);
+                let is_aware = stream.is_none_or(|stream| stream.unaware() == Micros::ZERO);
+                if matches!(only.entry.what, What::Unknown { .. }) && is_aware && died() != Some(true) {
                     found(
                         only.entry.t,
                         format!("op {op} has no outcome though its caller shut down in order"),

@@ -51,6 +51,14 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
 }
 
 fn expected(case: &Case<'_>, from: usize, spec: &CallSpec<'_>) -> Expected {
+    if let Some(stream) = spec.stream {
+        if stream.stop_after.is_some() {
+            return Expected::Either;
+        }
+        if !stream.is_allowed() {
+            return Expected::Error(Code::InvalidArgument);
+        }
+    }
     let near = |to: usize| match case.is_near(from, to) {
         Some(true) => Expected::Answer,
         Some(false) => Expected::Error(Code::Unavailable),

@@ -29,14 +29,18 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
         for execution in &operation.executions {
             let server = execution.entry.node;
             let t = outcome.entry.t.max(execution.entry.t);
+            let released = |latest| {
+                operation.releases.iter().any(|seen| seen.entry.node == server && seen.entry.t <= latest)
+            };
+            if released(t + cancel_reaches_handler::least_bound(case)) {
+                continue;
+            }
             let latest = t + cancel_reaches_handler::bound(case, (caller, server), t);
             if latest > end || !case.was_whole_and_calm(invoked.index, latest) {
                 continue;
             }
-            let released =
-                operation.releases.iter().any(|seen| seen.entry.node == server && seen.entry.t <= latest);
             let near = caller == server || case.peer_was_up(caller, server, invoked.index);
-            if near && !released {
+            if near && !released(latest) {
                 let text = format!(
                     "op {op} had its answer at {:?}, but n{server} still works on it",
                     outcome.entry.t

@@ -2,6 +2,9 @@
 //!
 //! One file each, named after what it proves. They know nothing of engines, so both engines are judged by the same ones.
 
+mod accepted_casts_run;
+mod attempts_within_policy;
+mod bulkheads_hold;
 mod calls_fail_with_their_peer;
 mod cancel_reaches_handler;
 mod case;
@@ -13,8 +16,10 @@ mod events_in_order;
 mod exactly_one_outcome;
 mod fresh_calls_succeed;
 mod fresh_events_arrive;
+mod gathered_answers_count;
 mod goodbye_is_heard;
 mod handler_at_most_once;
+mod hopeless_calls_are_refused;
 mod hops_are_distances;
 mod limit_never_exceeded;
 mod links_come_back;
@@ -29,8 +34,10 @@ mod no_work_after_the_deadline;
 mod nodes_alternate;
 mod nodes_come_back;
 mod outcome_in_time;
+mod overflow_keeps_its_rule;
 mod paused_actions_do_not_run;
 mod peers_alternate;
+mod producers_wait_for_consumers;
 mod questions_stay_small;
 mod queues_within_caps;
 mod relays_see_nothing;
@@ -38,9 +45,15 @@ mod repeats_stay_in_budget;
 mod reply_matches_request;
 mod rights_hold_when_quiet;
 mod shutdown_ends;
+mod small_calls_pass_streams;
+mod stream_messages_in_order;
+mod streams_are_whole;
+mod streams_end_once;
+mod streams_go_on;
 mod tables_empty_when_quiet;
 #[cfg(test)]
 mod tests;
+mod topics_keep_their_pace;
 mod unknown_actions_are_answered;
 mod views_agree_when_quiet;
 
@@ -98,6 +111,9 @@ pub struct Violation {
 
 /// Every oracle, by name.
 pub const ALL: &[Oracle] = &[
+    accepted_casts_run::ORACLE,
+    attempts_within_policy::ORACLE,
+    bulkheads_hold::ORACLE,
     calls_fail_with_their_peer::ORACLE,
     cancel_reaches_handler::ORACLE,
     dead_nodes_are_down::ORACLE,
@@ -108,8 +124,10 @@ pub const ALL: &[Oracle] = &[
     exactly_one_outcome::ORACLE,
     fresh_calls_succeed::ORACLE,
     fresh_events_arrive::ORACLE,
+    gathered_answers_count::ORACLE,
     goodbye_is_heard::ORACLE,
     handler_at_most_once::ORACLE,
+    hopeless_calls_are_refused::ORACLE,
     hops_are_distances::ORACLE,
     limit_never_exceeded::ORACLE,
     links_come_back::ORACLE,
@@ -124,8 +142,10 @@ pub const ALL: &[Oracle] = &[
     nodes_alternate::ORACLE,
     nodes_come_back::ORACLE,
     outcome_in_time::ORACLE,
+    overflow_keeps_its_rule::ORACLE,
     paused_actions_do_not_run::ORACLE,
     peers_alternate::ORACLE,
+    producers_wait_for_consumers::ORACLE,
     questions_stay_small::ORACLE,
     queues_within_caps::ORACLE,
     relays_see_nothing::ORACLE,
@@ -133,7 +153,13 @@ pub const ALL: &[Oracle] = &[
     reply_matches_request::ORACLE,
     rights_hold_when_quiet::ORACLE,
     shutdown_ends::ORACLE,
+    small_calls_pass_streams::ORACLE,
+    stream_messages_in_order::ORACLE,
+    streams_are_whole::ORACLE,
+    streams_end_once::ORACLE,
+    streams_go_on::ORACLE,
     tables_empty_when_quiet::ORACLE,
+    topics_keep_their_pace::ORACLE,
     unknown_actions_are_answered::ORACLE,
     views_agree_when_quiet::ORACLE,
 ];

@@ -1,10 +1,10 @@
 //! Calls between neighbours that nothing disturbs fail for reasons of their own only.
 
-use lacewing_core::Code;
+use lacewing_core::{Code, Instant};
 
 use super::{Case, Class, Finding, Oracle};
 use crate::history::What;
-use crate::run::{ActionKind, Handler};
+use crate::run::{ActionKind, CallSpec, Handler};
 
 pub(super) const ORACLE: Oracle = Oracle {
     name: "no-failure-without-cause",
@@ -27,12 +27,12 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
         let (Some(to), false) = (called, matches!(spec.handler, Handler::Call { .. })) else { continue };
         let (node, t) = (invoked.entry.node, outcome.entry.t);
         // A breaker may be open, for whatever reason it had.
-        if is_own_reason(*code, spec.action) || spec.policy.breaker {
+        if is_own_reason(*code, spec) || spec.policy.breaker {
             continue;
         }
         let near = spec.to.is_some() && (node == to || case.peer_was_up(node, to, invoked.index));
         // Two links were one too many, and the calls of the older one had had their time.
-        if near && link_was_replaced(case, (node, to), outcome.index) {
+        if near && link_was_replaced(case, (node, to), (t, t)) {
             continue;
         }
         let text = if near && case.is_undisturbed(node, to, t) {
@@ -52,13 +52,15 @@ fn is_reached(case: &Case<'_>, node: usize, to: usize, action: ActionKind) -> bo
 }
 
 /// Whether a call can end like this on a perfect network.
-fn is_own_reason(code: Code, action: ActionKind) -> bool {
+fn is_own_reason(code: Code, spec: &CallSpec<'_>) -> bool {
+    let action = spec.action;
     match code {
         // Whether somebody serves a pool is a matter of its own.
         Code::NotFound | Code::Unavailable if matches!(action, ActionKind::Pool(_)) => true,
         // Who may call an area is asked elsewhere.
         Code::Unauthenticated | Code::PermissionDenied => matches!(action, ActionKind::Area(_)),
         Code::NotFound => action == ActionKind::Unknown,
+        Code::InvalidArgument => spec.stream.is_some_and(|stream| !stream.is_allowed()),
         Code::DeadlineExceeded
         | Code::Cancelled
         | Code::ResourceExhausted
@@ -69,12 +71,15 @@ fn is_own_reason(code: Code, action: ActionKind) -> bool {
     }
 }
 
-/// Whether a link between the two ended because another took its place. It is given `retire_timeout` to finish its calls, and
-/// a call that takes longer fails with it.
-fn link_was_replaced(case: &Case<'_>, (node, peer): (usize, usize), index: usize) -> bool {
-    let t = case.history.entries[index].t;
-    let near = case.history.entries.iter().filter(|entry| entry.node == node && entry.t == t);
-    near.into_iter().any(|entry| {
+/// Whether a link between the two ended in this time because another took its place. It is given `retire_timeout` to finish its calls,
+/// and a call that takes longer fails with it.
+pub(super) fn link_was_replaced(
+    case: &Case<'_>,
+    (node, peer): (usize, usize),
+    (from, to): (Instant, Instant),
+) -> bool {
+    let meanwhile = case.history.entries.iter().filter(|entry| from <= entry.t && entry.t <= to);
+    meanwhile.filter(|entry| entry.node == node).any(|entry| {
         matches!(&entry.what, What::LinkClosed { peer: Some(other), reason } if *other == peer && reason == "superseded")
     })
 }

@@ -30,7 +30,8 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
     let mut calls: BTreeMap<(usize, String), (u64, u64)> = BTreeMap::new();
     for (op, operation) in &case.operations {
         let (Some(invoked), Some(spec)) = (operation.invoked.first(), case.calls.get(op)) else { continue };
-        if spec.policy.is_none() {
+        // Asking everybody is no repetition.
+        if spec.policy.is_none() || spec.policy.gather.is_some() {
             continue;
         }
         let (made, again) = calls.entry((invoked.entry.node, payload::action(spec))).or_default();

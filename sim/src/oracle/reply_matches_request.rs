@@ -19,6 +19,8 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
                 let Some(spec) = case.calls.get(&op) else { continue };
                 if !matches {
                     found(format!("op {op} was answered with {bytes} bytes that are not its own"));
+                } else if spec.policy.cast {
+                    // It was accepted, which says nothing of its handler.
                 } else if !answers(spec) {
                     found(format!("op {op} was answered, though its handler does not answer"));
                 } else if !ran_before(case, op, index) {
@@ -62,7 +64,9 @@ fn answers(spec: &CallSpec<'_>) -> bool {
     while let Handler::Call { handler: inner, .. } = handler {
         handler = inner;
     }
-    spec.action != ActionKind::Unknown && matches!(handler, Handler::Reply { .. })
+    spec.action != ActionKind::Unknown
+        && spec.stream.is_none_or(|stream| stream.is_allowed())
+        && matches!(handler, Handler::Reply { .. })
 }
 
 fn ran_before(case: &Case<'_>, op: u64, index: usize) -> bool {

@@ -238,6 +238,7 @@ impl Work<'_> {
             action: ActionKind::Area(area),
             select: Selection::default(),
             policy: Policy::default(),
+            stream: None,
             size,
             timeout,
             handler,

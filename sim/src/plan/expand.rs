@@ -1,6 +1,6 @@
 //! Plan and seed give a run.
 
-use super::{AccessPlan, Plan, WorkPlan, access, faults, offers, topics, work};
+use super::{AccessPlan, Plan, WorkPlan, access, faults, offers, streams, topics, work};
 use crate::bounds;
 use crate::quantity::Micros;
 use crate::random::Random;
@@ -42,6 +42,7 @@ impl Plan {
                 WorkPlan::Capabilities(plan) => offers::capabilities(plan, &run.header, random, items),
                 WorkPlan::Topics(plan) => topics::expand(plan, &run.header, &mut ids, random, items),
                 WorkPlan::Access(plan) => access::expand(plan, &run.header, &mut ids, random, items),
+                WorkPlan::Streams(plan) => streams::expand(plan, &run.header, &mut ids, random, items),
             }
         }
         let mut swarm = Random::new(seed, "plan.swarm");
@@ -55,6 +56,10 @@ impl Plan {
         let fresh =
             work::fresh(&run.header, pools, FRESH_TIMEOUT, &mut ids, &mut Random::new(seed, "plan.fresh"));
         run.items.extend(fresh);
+        if self.has_streams() {
+            let mut random = Random::new(seed, "plan.fresh.streams");
+            run.items.extend(streams::fresh(&run.header, FRESH_TIMEOUT, &mut ids, &mut random));
+        }
         // Stable: what comes at the same time stays in the order of the plan.
         run.items.sort_by_key(Item::at);
         run

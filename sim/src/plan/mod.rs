@@ -7,6 +7,7 @@ mod access;
 mod expand;
 mod faults;
 mod offers;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use crate::quantity::{Micros, Range, Ratio};
 use crate::run::{CrashMode, LimitOverrides, Misbehaviour, RouteMetric, TimingOverrides};
 
+pub use self::streams::{StreamPlan, WeightedMessages};
 pub use self::topology::Topology;
 
 /// A plan.
@@ -238,6 +240,8 @@ pub enum WorkPlan {
     Providers(ProviderPlan),
     /// Nodes say what they can do, and something else later.
     Capabilities(CapabilityPlan),
+    /// Streams between random nodes.
+    Streams(StreamPlan),
     /// Nodes subscribe to topics and publish events.
     Topics(TopicPlan),
     /// Nodes guard areas, are given tokens for them, call and publish there, and issuers take tokens back.
@@ -423,7 +427,9 @@ pub const BUNDLED: &[(&str, &str)] = &[
     ("calls", include_str!("../../scenarios/calls.toml")),
     ("churn", include_str!("../../scenarios/churn.toml")),
     ("crashes", include_str!("../../scenarios/crashes.toml")),
+    ("crowds", include_str!("../../scenarios/crowds.toml")),
     ("deaths", include_str!("../../scenarios/deaths.toml")),
+    ("floods", include_str!("../../scenarios/floods.toml")),
     ("hops", include_str!("../../scenarios/hops.toml")),
     ("islands", include_str!("../../scenarios/islands.toml")),
     ("liars", include_str!("../../scenarios/liars.toml")),
@@ -432,9 +438,10 @@ pub const BUNDLED: &[(&str, &str)] = &[
     ("overload", include_str!("../../scenarios/overload.toml")),
     ("quiet", include_str!("../../scenarios/quiet.toml")),
     ("smoke", include_str!("../../scenarios/smoke.toml")),
-    ("topics", include_str!("../../scenarios/topics.toml")),
     ("storms", include_str!("../../scenarios/storms.toml")),
+    ("streams", include_str!("../../scenarios/streams.toml")),
     ("tight", include_str!("../../scenarios/tight.toml")),
+    ("topics", include_str!("../../scenarios/topics.toml")),
 ];
 
 impl Plan {
@@ -520,6 +527,7 @@ impl Plan {
         }
         self.work.iter().try_for_each(|work| match work {
             WorkPlan::Calls(calls) => self.check_calls(calls),
+            WorkPlan::Streams(streams) => streams.check(),
             WorkPlan::Providers(ProviderPlan { every, .. })
             | WorkPlan::Capabilities(CapabilityPlan { every, .. })
             | WorkPlan::Topics(TopicPlan { every, .. })
@@ -566,10 +574,19 @@ impl Plan {
     fn pools(&self) -> Option<Range<u64>> {
         self.work.iter().find_map(|work| match work {
             WorkPlan::Providers(plan) => Some(plan.pools),
-            WorkPlan::Calls(_) | WorkPlan::Capabilities(_) | WorkPlan::Topics(_) | WorkPlan::Access(_) => {
-                None
-            }
+            WorkPlan::Calls(_)
+            | WorkPlan::Capabilities(_)
+            | WorkPlan::Topics(_)
+            | WorkPlan::Streams(_)
+            | WorkPlan::Access(_) => None,
         })
+    }
+}
+
+impl Plan {
+    /// Whether there are streams.
+    fn has_streams(&self) -> bool {
+        self.work.iter().any(|work| matches!(work, WorkPlan::Streams(_)))
     }
 }
 

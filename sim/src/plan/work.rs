@@ -2,7 +2,7 @@
 
 use super::CallPlan;
 use crate::payload::KEYED_MIN;
-use crate::quantity::{Micros, Range};
+use crate::quantity::{Micros, Range, Ratio};
 use crate::random::Random;
 use crate::run::{ActionKind, CallItem, CancelItem, Handler, Header, Item, Policy, Selection};
 
@@ -12,6 +12,10 @@ const APPLICATION_CODE_MIN: u16 = 0x8000;
 /// How long an answer may take until somebody else is asked.
 const HEDGE_MIN: Micros = Micros::from_millis(50);
 const HEDGE_MAX: Micros = Micros::from_millis(200);
+/// How long answers of everybody are collected at most.
+const GATHER_WITHIN_MAX: Micros = Micros::from_millis(600);
+/// Calls that a bulkhead lets through at most.
+const BULKHEAD_MAX: u64 = 4;
 
 /// Numbers operations.
 #[derive(Debug, Default)]
@@ -61,9 +65,9 @@ fn call(
 ) {
     let nodes = header.nodes.len();
     let timeout = plan.timeout.draw(random).min(longest(header, t));
-    let to = if plan.own.draw(random) { from } else { other(plan, header, from, random) };
+    let to = if plan.own.draw(random) { from } else { other(plan.far, header, from, random) };
     let to = if plan.anybody.draw(random) { None } else { Some(to) };
-    let (id, select) = (ids.next(), Selection::default());
+    let (id, select, stream) = (ids.next(), Selection::default(), None);
     let action = if plan.unknown.draw(random) { ActionKind::Unknown } else { ActionKind::Served };
     let size = size(plan, random);
     let provider = to.unwrap_or_else(|| usize::try_from(id % nodes as u64).unwrap_or(0));
@@ -72,12 +76,36 @@ fn call(
         let (action, size) = (pool(pools, random), size.max(KEYED_MIN));
         let handler = plain_handler(plan, random);
         let policy = policy(plan, (action, &handler), random);
-        items.push(Item::Call(CallItem { t, id, from, to, action, select, policy, size, timeout, handler }));
+        items.push(Item::Call(CallItem {
+            t,
+            id,
+            from,
+            to,
+            action,
+            select,
+            policy,
+            stream,
+            size,
+            timeout,
+            handler,
+        }));
         return cancel_perhaps(plan, (t, id), timeout, random, items);
     }
     let handler = handler(plan, (from, provider), timeout, ids, random);
     let policy = policy(plan, (action, &handler), random);
-    items.push(Item::Call(CallItem { t, id, from, to, action, select, policy, size, timeout, handler }));
+    items.push(Item::Call(CallItem {
+        t,
+        id,
+        from,
+        to,
+        action,
+        select,
+        policy,
+        stream,
+        size,
+        timeout,
+        handler,
+    }));
     cancel_perhaps(plan, (t, id), timeout, random, items);
 }
 
@@ -89,7 +117,7 @@ fn policy(plan: &CallPlan, (action, handler): (ActionKind, &Handler), random: &m
         return Policy::default();
     }
     if cast && !matches!(handler, Handler::Never) {
-        return Policy { cast: true, ..Policy::default() };
+        return Policy { cast: true, acknowledged: random.below(2) == 0, ..Policy::default() };
     }
     if !more {
         return Policy::default();
@@ -97,7 +125,14 @@ fn policy(plan: &CallPlan, (action, handler): (ActionKind, &Handler), random: &m
     let idempotent = random.below(2) == 0;
     let delay = Range { low: HEDGE_MIN, high: HEDGE_MAX };
     let hedge = (idempotent && random.below(2) == 0).then(|| delay.draw(random));
-    Policy { idempotent, retry: random.below(3) > 0, hedge, breaker: random.below(3) == 0, cast: false }
+    let (retry, breaker) = (random.below(3) > 0, random.below(3) == 0);
+    let bulkhead = (random.below(4) == 0).then(|| 1 + random.below(BULKHEAD_MAX));
+    let policy = Policy { idempotent, retry, hedge, breaker, bulkhead, ..Policy::default() };
+    if random.below(6) > 0 {
+        return policy;
+    }
+    let within = Range { low: HEDGE_MIN, high: GATHER_WITHIN_MAX }.draw(random);
+    Policy { retry: false, hedge: None, gather: Some(within), ..policy }
 }
 
 fn pool(pools: u32, random: &mut Random) -> ActionKind {
@@ -118,19 +153,19 @@ fn cancel_perhaps(
 }
 
 /// The longest that a call begun at `t` may take, so that it is over in the fresh phase.
-fn longest(header: &Header, t: Micros) -> Micros {
+pub(super) fn longest(header: &Header, t: Micros) -> Micros {
     Micros((header.phases.fresh.0 - t.0).max(1))
 }
 
 /// Somebody who should be linked; as often as the plan says, anybody.
-fn other(plan: &CallPlan, header: &Header, from: usize, random: &mut Random) -> usize {
+pub(super) fn other(far: Ratio, header: &Header, from: usize, random: &mut Random) -> usize {
     let of = |[one, other]: &[usize; 2]| match (*one == from, *other == from) {
         (true, _) => Some(*other),
         (_, true) => Some(*one),
         (false, false) => None,
     };
     let neighbours: Vec<usize> = header.dials.iter().filter_map(of).collect();
-    if neighbours.is_empty() || plan.far.draw(random) {
+    if neighbours.is_empty() || far.draw(random) {
         random.index(header.nodes.len())
     } else {
         *random.pick(&neighbours)
@@ -211,8 +246,8 @@ pub(super) fn fresh(
         let handler = Handler::Reply { after: Micros::ZERO, size: 1 + random.below(2_000) };
         let size = KEYED_MIN + random.below(2_000);
         let (t, select) = (header.phases.fresh, Selection::default());
-        let policy = Policy::default();
-        Item::Call(CallItem { t, id, from, to, action, select, policy, size, timeout, handler })
+        let (policy, stream) = (Policy::default(), None);
+        Item::Call(CallItem { t, id, from, to, action, select, policy, stream, size, timeout, handler })
     };
     calls.into_iter().map(&mut call).collect()
 }

@@ -7,7 +7,7 @@ use lacewing_core::engine::GroupName;
 use lacewing_core::wire::path::{ActionPath, PathPattern};
 
 use super::{
-    ActionKind, CallItem, Direction, Handler, Header, Item, Policy, PublishItem, Run, Selection, TokenItem,
+    ActionKind, CallItem, Direction, Flow, Handler, Header, Item, PublishItem, Run, Selection, TokenItem,
 };
 use crate::payload::KEYED_MIN;
 use crate::quantity::Micros;
@@ -22,6 +22,8 @@ pub const WIRE_VERSION: u32 = 1;
 /// Bytes of the largest argument or answer that a run may ask for, so that a typing error does not eat the memory.
 const SIZE_MAX: u64 = 64 * 1024 * 1024;
 const NODES_MAX: usize = 1_000;
+/// Messages that go one way of a stream.
+const ITEMS_MAX: u64 = 100_000;
 const NESTING_MAX: usize = 16;
 /// Pools that a run may have.
 const POOLS_MAX: u32 = 1_000;
@@ -226,15 +228,11 @@ fn check_call_item(header: &Header, call: &CallItem, ids: &mut BTreeSet<u64>) ->
         }
         check_keyed(call.size)?;
     }
-    if call.policy.hedge.is_some() && !call.policy.idempotent {
-        return Err("a call that is hedged is idempotent".to_owned());
-    }
-    if call.policy.cast && call.policy != (Policy { cast: true, ..Policy::default() }) {
-        return Err("a cast has no other policy".to_owned());
-    }
+    call.policy.check()?;
     if call.to.is_some() && call.select != Selection::default() {
         return Err("a call to somebody in particular has nothing to select".to_owned());
     }
+    check_stream(call)?;
     check_handler(nodes, &call.handler, ids, 0)
 }
 
@@ -253,6 +251,33 @@ fn check_publication(nodes: usize, item: &PublishItem, ids: &mut BTreeSet<u64>) 
 
 fn check_new(ids: &mut BTreeSet<u64>, id: u64) -> Result<(), String> {
     if ids.insert(id) { Ok(()) } else { Err(format!("something else has the id {id}")) }
+}
+
+/// What goes through a stream is known beforehand, and its handler does that and nothing else.
+fn check_stream(call: &CallItem) -> Result<(), String> {
+    let Some(stream) = &call.stream else { return Ok(()) };
+    if call.action != ActionKind::Served || !call.policy.is_none() {
+        return Err("a stream calls an action that is served all the time, without a policy".to_owned());
+    }
+    if matches!(call.handler, Handler::Call { .. }) {
+        return Err("a handler of a stream does not call on".to_owned());
+    }
+    if stream.idle == Micros::ZERO {
+        return Err("an idle time of zero is refused by every node: write at least 1us".to_owned());
+    }
+    if stream.stop_after == Some(0) || stream.ends_after == Some(0) {
+        return Err("stop_after and ends_after are 1 at least".to_owned());
+    }
+    for flow in Flow::ALL {
+        let sends = stream.sends(flow);
+        if sends.count.saturating_mul(sends.size) > SIZE_MAX || sends.count > ITEMS_MAX {
+            return Err(format!(
+                "{} messages of {} bytes: a stream has {ITEMS_MAX} each way and {SIZE_MAX} bytes at most",
+                sends.count, sends.size
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_pool(pool: u32) -> Result<(), String> {

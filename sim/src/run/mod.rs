@@ -9,6 +9,7 @@ mod offers;
 mod overrides;
 mod policy;
 mod rights;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -23,6 +24,7 @@ pub use topics::{EventMode, OverflowRule, PublishItem, SubscribeItem, Unsubscrib
 
 pub use overrides::{LimitOverrides, TimingOverrides};
 pub use policy::{ActionLimit, Policy};
+pub use stream::{Flow, Sends, Shape, StreamSpec};
 
 use crate::quantity::Micros;
 use crate::seed::Seed;
@@ -212,6 +214,9 @@ pub struct CallItem {
     /// What is done for it besides making it once.
     #[serde(default, skip_serializing_if = "Policy::is_none")]
     pub policy: Policy,
+    /// What makes it a stream, if it is one, or meets one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamSpec>,
     /// Bytes of the argument.
     pub size: u64,
     /// How long the caller waits.
@@ -568,6 +573,8 @@ pub struct CallSpec<'a> {
     pub select: Selection,
     /// What is done for it besides making it once.
     pub policy: Policy,
+    /// What makes it a stream, if it is one, or meets one.
+    pub stream: Option<StreamSpec>,
     /// Bytes of the argument.
     pub size: u64,
     /// How long the caller waits.
@@ -589,6 +596,33 @@ impl CallSpec<'_> {
             (None, ActionKind::Served | ActionKind::Unknown | ActionKind::Area(_)) => Some(alone()),
         }
     }
+
+    /// The shape in which its action is served.
+    pub fn served(&self) -> Shape {
+        self.stream.map_or(Shape::Unary, |stream| stream.shape)
+    }
+
+    /// The shape in which it is called.
+    pub fn called(&self) -> Shape {
+        self.stream.map_or(Shape::Unary, |stream| stream.called())
+    }
+
+    /// How many messages go one way that are no request and no answer, and how many bytes each has. An action that answers once
+    /// and is called as a stream gives its answer as the only item.
+    pub fn sends(&self, flow: Flow) -> (u64, u64) {
+        match &self.stream {
+            Some(stream) if stream.shape.has(flow) => {
+                let sends = stream.sends(flow);
+                let count = match (stream.ends_after, flow) {
+                    (Some(most), Flow::Items) => sends.count.min(most),
+                    _ => sends.count,
+                };
+                (count, sends.size)
+            }
+            Some(stream) if stream.called().has(flow) => (1, crate::payload::answer_size(self)),
+            _ => (0, 0),
+        }
+    }
 }
 
 impl Run {
@@ -598,9 +632,9 @@ impl Run {
         for item in &self.items {
             let Item::Call(call) = item else { continue };
             let (id, from, to, action) = (call.id, Some(call.from), call.to, call.action);
-            let (select, policy) = (call.select, call.policy);
+            let (select, policy, stream) = (call.select, call.policy, call.stream);
             let (size, timeout, at, handler) = (call.size, call.timeout, Some(call.t), &call.handler);
-            calls.push(CallSpec { id, from, to, action, select, policy, size, timeout, handler, at });
+            calls.push(CallSpec { id, from, to, action, select, policy, stream, size, timeout, handler, at });
             let provider = calls.last().and_then(|call| call.provider(self.header.nodes.len()));
             let (mut handler, mut caller) = (&call.handler, provider);
             while let Handler::Call { id, to, size, timeout, handler: inner } = handler {
@@ -612,6 +646,7 @@ impl Run {
                     action,
                     select: Selection::default(),
                     policy: Policy::default(),
+                    stream: None,
                     size: *size,
                     timeout: *timeout,
                     handler: inner,

@@ -72,6 +72,8 @@ overrides! {
         announced_link_bytes_max: u64 => size,
         question_hops_max: u8 => same,
         flows_max: u64 => size,
+        events_per_topic_burst: u32 => same,
+        events_per_topic_per_s: u32 => same,
         hops_max: u8 => same,
     }
 }

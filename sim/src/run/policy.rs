@@ -22,9 +22,18 @@ pub struct Policy {
     /// Who fails is not called for a while.
     #[serde(skip_serializing_if = "is_false")]
     pub breaker: bool,
+    /// So many of such calls of a node may be open to one node and action, 1 at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bulkhead: Option<u64>,
+    /// Everybody who may be called is, and what they answer within this time counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gather: Option<Micros>,
     /// Nobody waits for it.
     #[serde(skip_serializing_if = "is_false")]
     pub cast: bool,
+    /// Somebody waits for it to be accepted, of a cast.
+    #[serde(skip_serializing_if = "is_false")]
+    pub acknowledged: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
@@ -48,13 +57,43 @@ impl Policy {
             retry: self.retry.then(Retry::default),
             hedge: self.hedge.map(|delay| Hedge { delay: delay.as_duration(), count: 1 }),
             breaker: self.breaker,
-            ..CallPolicy::default()
+            bulkhead: self.bulkhead.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
+            gather: self.gather.map(Micros::as_duration),
         })
     }
 
     /// Whether its handler may run more than once.
     pub fn may_repeat(self) -> bool {
-        self.idempotent && (self.retry || self.hedge.is_some())
+        self.gather.is_some() || self.executions_max() > 1
+    }
+
+    /// How often it may be executed, unless everybody is asked.
+    pub fn executions_max(self) -> u64 {
+        let retries = if self.retry { u64::from(Retry::default().attempts) - 1 } else { 0 };
+        let repeats = retries + u64::from(self.hedge.is_some());
+        if self.idempotent { 1 + repeats } else { 1 }
+    }
+
+    /// What is wrong with it, if anything.
+    pub(super) fn check(self) -> Result<(), String> {
+        if self.hedge.is_some() && !self.idempotent {
+            return Err("a call that is hedged is idempotent".to_owned());
+        }
+        let cast = Self { cast: true, acknowledged: self.acknowledged, ..Self::default() };
+        if self.cast && self != cast {
+            return Err("a cast has no other policy".to_owned());
+        }
+        if self.acknowledged && !self.cast {
+            return Err("only casts are acknowledged: a call has an answer".to_owned());
+        }
+        if self.bulkhead == Some(0) || self.gather == Some(Micros::ZERO) {
+            return Err("a bulkhead lets 1 call through at least, and answers are gathered for 1us at least"
+                .to_owned());
+        }
+        if self.gather.is_some() && (self.retry || self.hedge.is_some()) {
+            return Err("a call that asks everybody is neither tried again nor hedged".to_owned());
+        }
+        Ok(())
     }
 }
 

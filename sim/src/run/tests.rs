@@ -1,4 +1,4 @@
-use super::{Handler, Item, Run, Selection};
+use super::{Flow, Handler, Item, Run, Selection};
 use crate::plan::{BUNDLED, Plan};
 use crate::quantity::Micros;
 use crate::seed::Seed;
@@ -96,6 +96,43 @@ fn calls_to_pools_and_tags_are_checked() {
     assert!(error(&call(12, 3, nested)).contains("does not call on"));
     assert!(error(r#"{"do":"capabilities","t":"1s","node":0,"tags":[""]}"#).contains("tag"));
     assert!(error(r#"{"do":"serve","t":"1s","node":9,"pool":0}"#).contains("there is no node 9"));
+}
+
+#[test]
+fn streams_are_checked_and_read_as_they_were_written() {
+    let call = |stream: &str, more: &str, handler: &str| {
+        format!(
+            r#"{{"do":"call","t":"1s","id":1,"from":0,"to":1{more},"stream":{{{stream}}},"size":20,"timeout":"1s","handler":{{"kind":{handler}}}}}"#
+        )
+    };
+    let good = r#""shape":"bidirectional","uploads":{"count":3,"size":9,"every":"1ms"},"items":{"count":5,"size":7},"idle":"2s","ends_after":4"#;
+    let text = format!("{HEADER}\n{}", call(good, "", r#""never""#));
+    let run = Run::parse("a.jsonl", &text).unwrap();
+    assert_eq!(Run::parse("b.jsonl", &run.to_text()).unwrap(), run);
+    let spec = run.calls()[0];
+    assert_eq!((spec.sends(Flow::Uploads), spec.sends(Flow::Items)), ((3, 9), (4, 7)));
+    let never = r#""never""#;
+    for (stream, more, handler, what) in [
+        (r#""shape":"client-stream","idle":0"#, "", never, "idle time of zero"),
+        (r#""shape":"client-stream","idle":"1s","ends_after":0"#, "", never, "1 at least"),
+        (
+            r#""shape":"client-stream","idle":"1s","uploads":{"count":100001,"size":1}"#,
+            "",
+            never,
+            "100000 each way",
+        ),
+        (r#""shape":"client-stream","idle":"1s""#, r#","policy":{"retry":true}"#, never, "without a policy"),
+        (r#""shape":"client-stream","idle":"1s""#, r#","action":"unknown""#, never, "served all the time"),
+        (
+            r#""shape":"client-stream","idle":"1s""#,
+            "",
+            r#""call","id":2,"to":1,"size":9,"timeout":"1s","handler":{"kind":"never"}"#,
+            "does not call on",
+        ),
+    ] {
+        let text = error(&call(stream, more, handler));
+        assert!(text.contains(what), "{text}");
+    }
 }
 
 #[test]

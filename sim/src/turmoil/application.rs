@@ -2,17 +2,20 @@
 
 use std::future::IntoFuture;
 use std::sync::Arc;
+use std::time::Duration;
 
-use lacewing::{Action, CallBuilder, Codec, Error, Kind, Node, Payload, Request, Retry, WeakNode};
+use lacewing::{Action, Answers, CallBuilder, Codec, Error, Kind, Node, Payload, Request, Retry, WeakNode};
 use lacewing_core::Code;
 use tokio::sync::oneshot;
 
 use super::scene::{Scene, Tag};
+use super::streams::{self, Ends};
 use super::wire::TICK;
 use super::{access, leaks};
 use crate::history::What;
 use crate::payload::{self, Way};
-use crate::run::{CallSpec, Handler, Policy};
+use crate::quantity::Micros;
+use crate::run::{CallSpec, Flow, Handler, Policy, Shape};
 
 /// Starts a call of the run, in a task of its own.
 pub(super) fn spawn_call(scene: &Arc<Scene>, host: usize, node: &Node, op: u64) {
@@ -31,22 +34,42 @@ async fn call(scene: Arc<Scene>, host: usize, node: WeakNode, op: u64) -> Result
     let stopped = || Error::of_kind(Kind::Stopped, "the caller is stopped");
     let spec = scene.call(op).ok_or_else(stopped)?;
     let node = node.upgrade().ok_or_else(stopped)?;
-    if spec.policy.cast {
+    if spec.policy.cast && !spec.policy.acknowledged {
         return Ok(cast(&scene, host, &node, &spec).await);
     }
     let (mut open, mut cancelled) = OpenCall::begin(&scene, host, op);
     let data = payload::build(scene.run.header.seed, op, Way::Request, spec.size);
+    if spec.policy.acknowledged {
+        // A cast is not taken back, whoever gives up.
+        let outcome = accepted(&scene, &node, &spec, data).await;
+        open.ends(&spec, &outcome);
+        return outcome;
+    }
+    if spec.called() != Shape::Unary {
+        let outcome = streams::call(&scene, host, node, op, data, cancelled).await;
+        let Some(outcome) = outcome else {
+            scene.push(host, What::Cancel { op });
+            open.cancelled();
+            return Err(Error::new(Code::Cancelled, "as the run says").executed_perhaps(true));
+        };
+        open.ends(&spec, &outcome);
+        return outcome;
+    }
     let mut order = node.call(payload::action(&spec), Payload { codec: Codec::Raw, data });
-    // The simulation's time is whole milliseconds: a deadline between two of them is kept at the earlier one.
-    let timeout_ms = spec.timeout.0 / 1_000;
-    order = order.timeout(std::time::Duration::from_millis(timeout_ms));
+    order = order.timeout(whole(spec.timeout));
     order = match spec.to {
         Some(to) => order.to(scene.identities[to].node_id()),
         None => order.select(spec.select.in_core()),
     };
     order = with_policy(order, spec.policy);
     drop(node);
-    let mut future = Box::pin(order.into_future());
+    let gather = spec.policy.gather;
+    let mut future = Box::pin(async {
+        match gather {
+            Some(within) => gathered(&scene, host, &spec, order.gather(whole(within)).await),
+            None => order.into_future().await,
+        }
+    });
     let outcome = tokio::select! {
         biased;
         Ok(()) = &mut cancelled => None,
@@ -62,11 +85,50 @@ async fn call(scene: Arc<Scene>, host: usize, node: WeakNode, op: u64) -> Result
     outcome
 }
 
+/// The simulation's time is whole milliseconds: a deadline between two of them is kept at the earlier one.
+fn whole(span: Micros) -> Duration {
+    Duration::from_millis(span.0 / 1_000)
+}
+
+/// Notes what everybody has answered, which makes the outcome.
+fn gathered(
+    scene: &Scene,
+    host: usize,
+    spec: &CallSpec<'_>,
+    answers: Result<Answers, Error>,
+) -> Result<Payload, Error> {
+    let answers = answers?;
+    scene.push(host, payload::gathered(scene.run.header.seed, spec, &answers));
+    if answers.iter().any(|(_, answer)| answer.is_ok()) {
+        return Ok(Payload::default());
+    }
+    let executed = answers.iter().any(|(_, answer)| answer.as_ref().is_err_and(Error::maybe_executed));
+    let first = answers.into_iter().find_map(|(_, answer)| answer.err());
+    let error = first.unwrap_or_else(|| Error::new(Code::NotFound, "nobody was there to be asked"));
+    Err(error.executed_perhaps(executed))
+}
+
+/// Sends something of which is to be known that it was accepted.
+async fn accepted(
+    scene: &Arc<Scene>,
+    node: &Node,
+    spec: &CallSpec<'_>,
+    data: bytes::Bytes,
+) -> Result<Payload, Error> {
+    let cast = node.cast(payload::action(spec), Payload { codec: Codec::Raw, data });
+    let cast = cast.timeout(whole(spec.timeout));
+    let cast = match spec.to {
+        Some(to) => cast.to(scene.identities[to].node_id()),
+        None => cast.select(spec.select.in_core()),
+    };
+    cast.acknowledged().await.map(|()| Payload::default())
+}
+
 /// Sends something that nobody waits for. Whether it was queued is not noted: nobody waits for that either.
 async fn cast(scene: &Arc<Scene>, host: usize, node: &Node, spec: &CallSpec<'_>) -> Payload {
     let data = payload::build(scene.run.header.seed, spec.id, Way::Request, spec.size);
     let cast = node.cast(payload::action(spec), Payload { codec: Codec::Raw, data });
-    let cast = cast.timeout(std::time::Duration::from_millis(spec.timeout.0 / 1_000));
+    let cast = cast.timeout(whole(spec.timeout));
     let cast = match spec.to {
         Some(to) => cast.to(scene.identities[to].node_id()),
         None => cast.select(spec.select.in_core()),
@@ -77,7 +139,7 @@ async fn cast(scene: &Arc<Scene>, host: usize, node: &Node, spec: &CallSpec<'_>)
 }
 
 fn with_policy(mut order: CallBuilder, policy: Policy) -> CallBuilder {
-    let Policy { idempotent, retry, hedge, breaker, cast: _ } = policy;
+    let Policy { idempotent, retry, hedge, breaker, bulkhead, gather: _, cast: _, acknowledged: _ } = policy;
     if idempotent {
         order = order.idempotent();
     }
@@ -86,6 +148,9 @@ fn with_policy(mut order: CallBuilder, policy: Policy) -> CallBuilder {
     }
     if let Some(delay) = hedge {
         order = order.hedge(delay.as_duration(), 1);
+    }
+    if let Some(most) = bulkhead {
+        order = order.bulkhead(usize::try_from(most).unwrap_or(usize::MAX));
     }
     if breaker { order.breaker() } else { order }
 }
@@ -127,9 +192,7 @@ impl OpenCall {
         let what = match outcome {
             Ok(answer) => {
                 scene.record().tally.answered += 1;
-                let size = payload::answer_size(spec);
-                let matches = answer.codec == Codec::Raw
-                    && payload::matches(scene.run.header.seed, op, Way::Reply, size, &answer.data);
+                let matches = payload::is_answer(scene.run.header.seed, spec, answer);
                 What::Ok { op, matches, bytes: answer.data.len() as u64 }
             }
             Err(error) => What::Fail {
@@ -167,13 +230,34 @@ pub(super) fn serve(
     host: usize,
     node: &Node,
     action: Action,
+    shape: Shape,
 ) -> Result<(), lacewing::ServeError> {
     let (scene, weak) = (Arc::clone(scene), node.downgrade());
-    node.serve(action, move |request| answer(Arc::clone(&scene), host, weak.clone(), request))
+    let answer = move |request, ends| answer(Arc::clone(&scene), host, weak.clone(), request, ends);
+    match shape {
+        Shape::Unary => node.serve(action, move |request| answer(request, None)),
+        Shape::ServerStream => node.serve_stream(action, move |request, items| {
+            let done = answer(request, Some(Ends { uploads: None, items: Some(items) }));
+            async move { done.await.map(drop) }
+        }),
+        Shape::ClientStream => node.serve_upload(action, move |request, uploads| {
+            answer(request, Some(Ends { uploads: Some(uploads), items: None }))
+        }),
+        Shape::Bidirectional => node.serve_bidirectional(action, move |request, uploads, items| {
+            let done = answer(request, Some(Ends { uploads: Some(uploads), items: Some(items) }));
+            async move { done.await.map(drop) }
+        }),
+    }
 }
 
 /// Works on one request.
-async fn answer(scene: Arc<Scene>, host: usize, node: WeakNode, request: Request) -> Result<Payload, Error> {
+async fn answer(
+    scene: Arc<Scene>,
+    host: usize,
+    node: WeakNode,
+    request: Request,
+    ends: Option<Ends>,
+) -> Result<Payload, Error> {
     let seed = scene.run.header.seed;
     let data = &request.payload.data;
     let op = payload::operation(request.action(), data).filter(|op| scene.call(*op).is_some());
@@ -193,7 +277,14 @@ async fn answer(scene: Arc<Scene>, host: usize, node: WeakNode, request: Request
     drop(request);
     let Some(spec) = spec else { return Err(Error::new(Code::NotFound, "no operation of this run")) };
     let mut work = Work { scene: Arc::clone(&scene), host, life: scene.board(host).life, op: Some(spec.id) };
+    if let Some(ends) = ends {
+        streams::serve(&scene, host, spec.id, ends).await;
+    }
     let result = serve_as_told(&scene, host, node, &spec).await;
+    if let (Ok(answer), Shape::Unary, true) = (&result, spec.served(), spec.called().has(Flow::Items)) {
+        let bytes = answer.data.len() as u64;
+        scene.push(host, What::Sent { op: spec.id, flow: Flow::Items, number: 0, bytes });
+    }
     work.done();
     result
 }

@@ -112,8 +112,8 @@ async fn start(scene: &Arc<Scene>, host: usize) -> turmoil::Result<Node> {
     scene.chain(host, Tag::Testbed, &[life.into(), incarnation.get()], b"start");
     scene.push(host, What::Started { life });
     access::show_again(scene, host, &node);
-    for action in payload::actions_of(&scene.run, host) {
-        application::serve(scene, host, &node, application::action(scene, action))?;
+    for (action, shape) in payload::actions_of(&scene.run, host) {
+        application::serve(scene, host, &node, application::action(scene, action), shape)?;
     }
     mesh::offer_again(scene, host, &node);
     scene.board(host).node = Some(node.downgrade());

@@ -10,7 +10,7 @@ use super::application;
 use super::scene::{Phase, Scene};
 use super::{World, at};
 use crate::history::What;
-use crate::run::{CapabilitiesItem, Misbehaviour, PoolState, ServeItem, UnserveItem};
+use crate::run::{CapabilitiesItem, Misbehaviour, PoolState, ServeItem, Shape, UnserveItem};
 use crate::turmoil::scene::Command;
 use crate::{payload, survey};
 
@@ -32,7 +32,7 @@ pub(super) fn offer_pool(scene: &Arc<Scene>, host: usize, node: &Node, pool: u32
     scene.push(host, What::Serves { pool, state: Some(state) });
     let action = application::action(scene, payload::pool_action(pool)).load(load).state(state.in_core());
     if node.update_action(action.clone()).is_err()
-        && let Err(error) = application::serve(scene, host, node, action)
+        && let Err(error) = application::serve(scene, host, node, action, Shape::Unary)
     {
         scene.give_up(format!("n{host} refuses a command of the testbed: {error}"));
     }

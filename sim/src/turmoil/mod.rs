@@ -19,6 +19,7 @@ mod host;
 pub(crate) mod leaks;
 mod mesh;
 mod scene;
+mod streams;
 mod topics;
 mod wire;
 

@@ -18,7 +18,9 @@ use crate::engine::Tally;
 use crate::history::{History, What};
 use crate::quantity::Micros;
 use crate::random::derive_key;
-use crate::run::{ActionKind, CallSpec, Clock, Handler, Policy, PublishItem, Run, Selection, SubscribeItem};
+use crate::run::{
+    ActionKind, CallSpec, Clock, Handler, Policy, PublishItem, Run, Selection, StreamSpec, SubscribeItem,
+};
 use crate::survey::Survey;
 use crate::trace::{Ear, Marks};
 
@@ -45,6 +47,7 @@ struct OwnedCall {
     action: ActionKind,
     select: Selection,
     policy: Policy,
+    stream: Option<StreamSpec>,
     size: u64,
     timeout: Micros,
     handler: Handler,
@@ -307,8 +310,8 @@ impl Board {
 
 impl OwnedCall {
     fn new(call: &CallSpec<'_>) -> Self {
-        let CallSpec { from, to, action, select, policy, size, timeout, handler, at, .. } = *call;
-        Self { from, to, action, select, policy, size, timeout, handler: handler.clone(), at }
+        let CallSpec { from, to, action, select, policy, stream, size, timeout, handler, at, .. } = *call;
+        Self { from, to, action, select, policy, stream, size, timeout, handler: handler.clone(), at }
     }
 
     fn spec(&self, id: u64) -> CallSpec<'_> {
@@ -319,6 +322,7 @@ impl OwnedCall {
             action: self.action,
             select: self.select,
             policy: self.policy,
+            stream: self.stream,
             size: self.size,
             timeout: self.timeout,
             handler: &self.handler,

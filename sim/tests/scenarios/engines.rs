@@ -67,10 +67,14 @@ fn what_turmoil_cannot_do_is_refused_by_name() {
 fn the_table_of_scenarios_names_those_that_there_are() {
     let files = [
         include_str!("calls.rs"),
+        include_str!("limits.rs"),
         include_str!("links.rs"),
         include_str!("membership.rs"),
         include_str!("mesh.rs"),
+        include_str!("policies.rs"),
         include_str!("providers.rs"),
+        include_str!("streams.rs"),
+        include_str!("topics.rs"),
     ];
     let tests = files.iter().flat_map(|file| file.lines());
     let number = |line: &str, before: &str, after: char| {

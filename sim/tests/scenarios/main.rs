@@ -3,8 +3,12 @@
 
 mod calls;
 mod engines;
+mod limits;
 mod links;
 mod membership;
 mod mesh;
+mod policies;
 mod providers;
 mod stage;
+mod streams;
+mod topics;

@@ -8,7 +8,7 @@ use lacewing_sim::des::Des;
 use lacewing_sim::engine::{Options, Outcome, SimEngine};
 use lacewing_sim::history::{Entry, What};
 use lacewing_sim::oracle;
-use lacewing_sim::run::Run;
+use lacewing_sim::run::{Flow, Run};
 use lacewing_sim::turmoil::Turmoil;
 
 /// Answers after 10 ms with 300 bytes.
@@ -35,6 +35,7 @@ pub(crate) struct Stage {
     net: String,
     timing: String,
     phases: [&'static str; 4],
+    more: String,
 }
 
 impl Stage {
@@ -46,6 +47,7 @@ impl Stage {
             net: NET.to_owned(),
             timing: TIMING.to_owned(),
             phases: PHASES,
+            more: String::new(),
         }
     }
 
@@ -102,12 +104,23 @@ impl Stage {
         self
     }
 
+    /// What else there is to say of the run, as the inside of a JSON object.
+    pub(crate) fn with(mut self, more: &str) -> Self {
+        self.more = format!("{},{more}", self.more);
+        self
+    }
+
+    /// So many handlers of an action at once, and so many requests that wait, at each node.
+    pub(crate) fn limited(self, max: u64, queue: u64) -> Self {
+        self.with(&format!(r#""action_limit":{{"max":{max},"queue":{queue}}}"#))
+    }
+
     /// The run in which these items happen here.
     pub(crate) fn run(&self, seed: u64, items: &[String]) -> Run {
-        let Self { nodes, dials, net, timing, phases: [heal, fresh, quiet, end] } = self;
+        let Self { nodes, dials, net, timing, phases: [heal, fresh, quiet, end], more } = self;
         let phases = format!(r#""heal":"{heal}","fresh":"{fresh}","quiet":"{quiet}","end":"{end}""#);
         let mut text = format!(
-            r#"{{"format":2,"wire":1,"plan":"scenario","seed":"{seed}","nodes":[{}],"dials":{dials:?},"net":{{{net}}},"phases":{{{phases}}},"timing":{{{timing}}}}}"#,
+            r#"{{"format":2,"wire":1,"plan":"scenario","seed":"{seed}","nodes":[{}],"dials":{dials:?},"net":{{{net}}},"phases":{{{phases}}},"timing":{{{timing}}}{more}}}"#,
             nodes.join(",")
         );
         for item in items {
@@ -148,9 +161,54 @@ pub(crate) fn pool_call(t: &str, id: u64, from: usize, more: &str, handler: &str
     )
 }
 
+/// A stream, with what there is to say of it as the inside of a JSON object, that ends when nothing has moved for five seconds.
+pub(crate) fn stream(t: &str, id: u64, from: usize, to: usize, told: &str, handler: &str) -> String {
+    stream_call(t, id, from, to, &format!(r#"{told},"idle":"5s""#), handler)
+}
+
+/// A stream, with what there is to say of it as the inside of a JSON object.
+pub(crate) fn stream_call(t: &str, id: u64, from: usize, to: usize, told: &str, handler: &str) -> String {
+    format!(
+        r#"{{"do":"call","t":"{t}","id":{id},"from":{from},"to":{to},"stream":{{{told}}},"size":200,"timeout":"15s","handler":{handler}}}"#
+    )
+}
+
 /// A node serves pool 0 from now on, in this state.
 pub(crate) fn serve(t: &str, node: usize, state: &str) -> String {
     format!(r#"{{"do":"serve","t":"{t}","node":{node},"pool":0,"state":"{state}"}}"#)
+}
+
+/// A node serves pool 0 no more.
+pub(crate) fn unserve(t: &str, node: usize) -> String {
+    format!(r#"{{"do":"unserve","t":"{t}","node":{node},"pool":0}}"#)
+}
+
+/// The caller of a call gives up.
+pub(crate) fn cancel(t: &str, id: u64) -> String {
+    format!(r#"{{"do":"cancel","t":"{t}","id":{id}}}"#)
+}
+
+/// A node subscribes to a pattern, with what else there is to say of it as JSON.
+pub(crate) fn subscribe(t: &str, id: u64, node: usize, pattern: &str, more: &str) -> String {
+    let more = if more.is_empty() { String::new() } else { format!(",{more}") };
+    format!(
+        r#"{{"do":"subscribe","t":"{t}","id":{id},"node":{node},"pattern":"{pattern}","queue":64{more}}}"#
+    )
+}
+
+/// A node ends a subscription.
+pub(crate) fn unsubscribe(t: &str, id: u64, node: usize) -> String {
+    format!(r#"{{"do":"unsubscribe","t":"{t}","id":{id},"node":{node}}}"#)
+}
+
+/// A node publishes an event of so many bytes.
+pub(crate) fn publish(t: &str, id: u64, node: usize, topic: &str, size: u64) -> String {
+    format!(r#"{{"do":"publish","t":"{t}","id":{id},"node":{node},"topic":"{topic}","size":{size}}}"#)
+}
+
+/// The stream between two nodes breaks, and both are told.
+pub(crate) fn reset(t: &str, [one, other]: [usize; 2]) -> String {
+    format!(r#"{{"do":"reset","t":"{t}","pair":[{one},{other}]}}"#)
 }
 
 /// A node ends, and comes back.
@@ -243,6 +301,20 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// When the messages of one direction of a stream were sent.
+    pub(crate) fn sent(&self, wanted: u64, wanted_flow: Flow) -> Vec<&'a Entry> {
+        self.all(|what| matches!(what, What::Sent { op, flow, .. } if (*op, *flow) == (wanted, wanted_flow)))
+    }
+
+    /// When they were taken.
+    pub(crate) fn taken(&self, wanted: u64, wanted_flow: Flow) -> Vec<&'a Entry> {
+        self.all(|what| matches!(what, What::Taken { op, flow, .. } if (*op, *flow) == (wanted, wanted_flow)))
+    }
+
+    fn all(&self, wanted: impl Fn(&What) -> bool) -> Vec<&'a Entry> {
+        self.outcome.history.entries.iter().filter(|entry| wanted(&entry.what)).collect()
+    }
+
     /// Where the handler of a call ran, each time that it did. Its caller and its argument were those of the call.
     #[track_caller]
     pub(crate) fn ran_at(&self, wanted: u64) -> Vec<usize> {
@@ -256,6 +328,35 @@ impl<'a> Scene<'a> {
             }
         }
         nodes
+    }
+
+    /// The events that a subscription has got, in order, each with its time. Each is as it was published, on its own topic.
+    #[track_caller]
+    pub(crate) fn events(&self, wanted: u64) -> Vec<(u64, Instant)> {
+        let mut events = Vec::new();
+        for entry in &self.outcome.history.entries {
+            if let What::EventArrives { sub: Some(sub), event, matches } = entry.what
+                && sub == wanted
+            {
+                let event = event.filter(|_| matches);
+                events.push((event.unwrap_or_else(|| panic!("{entry:?}")), entry.t));
+            }
+        }
+        events
+    }
+
+    /// How many copies of an event were to be made, and how many of them there was no room for; `None` where it was refused.
+    #[track_caller]
+    pub(crate) fn copies(&self, wanted: u64) -> Option<(u64, u64)> {
+        let report = |entry: &Entry| match entry.what {
+            What::EventPublished { event, attempted, dropped } if event == wanted => {
+                Some(Some((attempted, dropped)))
+            }
+            What::EventRefused { event, .. } if event == wanted => Some(None),
+            _ => None,
+        };
+        let report = self.outcome.history.entries.iter().find_map(report);
+        report.unwrap_or_else(|| panic!("event {wanted} was not published"))
     }
 
     /// How many of these calls each node has executed.

@@ -12,7 +12,7 @@ use super::super::{Delivery, OpId, Out, RequestId, over_limit};
 use super::{Boxed, Receiving, Stream, StreamId};
 use crate::code::{CloseReason, Code, Error};
 use crate::link::{LinkId, StreamLane, StreamOrder};
-use crate::machine::Cx;
+use crate::machine::{Cx, injected};
 use crate::time::Instant;
 use crate::wire::body::{Credit, ReplyHead, STREAM_ITEM_COST, STREAM_WINDOW_MIN, StreamOpening};
 use crate::wire::frame::{FrameHeader, FrameType};
@@ -180,7 +180,7 @@ impl Delivery {
         };
         match self.take_chunk(cx, link, id, header.more, head, chunk)? {
             Ok(Some(item)) => self.item_arrived(cx, link, id, item),
-            Ok(None) => self.grant(cx.now, link, id),
+            Ok(None) => self.grant(cx, link, id),
             Err(error) => self.fail_stream(cx, id, error),
         }
         Ok(())
@@ -313,7 +313,9 @@ impl Delivery {
             return Err(CloseReason::UnexpectedFrame);
         }
         self.stop_sending(op);
-        self.complete(cx, op, Ok(Payload::default()));
+        if !injected!(cx, "stream-end-lost") {
+            self.complete(cx, op, Ok(Payload::default()));
+        }
         Ok(())
     }
 
@@ -340,14 +342,14 @@ impl Delivery {
                 if let Some(state) = self.links.get_mut(&link) {
                     state.stream_bytes = state.stream_bytes.saturating_sub(cost);
                 }
-                self.grant(cx.now, link, id);
+                self.grant(cx, link, id);
             }
             OtherEnd::Nowhere => {}
         }
     }
 
     /// Grants what may be granted, once it is worth a frame, or the other end could think that nothing moves.
-    fn grant(&mut self, now: Instant, link: LinkId, id: StreamId) {
+    fn grant(&mut self, cx: &mut Cx<'_>, link: LinkId, id: StreamId) {
         let least = i64::from(self.stream_window() / 2);
         let (frame_type, number) = match id {
             StreamId::Call(op) => {
@@ -367,11 +369,14 @@ impl Delivery {
         let (Some(number), Some(receiving)) = (number, stream.receiving.as_mut()) else { return };
         // What an item lacks that is half received is granted at once: nothing is taken before it is whole.
         let worth_it = receiving.ungranted >= least || receiving.item.is_some() && receiving.window < least;
-        let sign_due = now >= receiving.granted_at + sign_after;
+        let sign_due = cx.now >= receiving.granted_at + sign_after;
         if receiving.ungranted <= 0 || !(worth_it && !receiving.ended || sign_due) {
             return;
         }
-        receiving.granted_at = now;
+        if injected!(cx, "stream-credit-leak") {
+            return;
+        }
+        receiving.granted_at = cx.now;
         let bytes = core::mem::take(&mut receiving.ungranted);
         receiving.window += bytes;
         let order = StreamOrder::Grant { frame_type, id: number, bytes: bytes as u64 };

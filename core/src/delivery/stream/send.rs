@@ -6,7 +6,7 @@ use super::super::{Delivery, OpId, Out, RequestId, over_limit};
 use super::{Sending, Stream, StreamId, cost};
 use crate::code::{Code, Error};
 use crate::link::{End, LinkId, StreamLane, StreamOrder};
-use crate::machine::Cx;
+use crate::machine::{Cx, injected};
 use crate::wire::body::STREAM_WINDOW_MIN;
 use crate::wire::payload::Payload;
 
@@ -50,7 +50,10 @@ impl Delivery {
                 over_limit("the item", item.data.len(), message_bytes_max),
             ));
         }
-        if sending.queued > 0 && sending.queued + cost(&item) > limit {
+        if sending.queued > 0
+            && sending.queued + cost(&item) > limit
+            && !injected!(cx, "stream-queue-unbounded")
+        {
             cx.mark("delivery.stream_backpressure");
             sending.refused = true;
             let text =
@@ -67,6 +70,8 @@ impl Delivery {
             }
             Way::Link(link, lane) => {
                 stream.moved(cx.now);
+                #[cfg(lacewing_inject)]
+                let Some(item) = self.mistreated(cx, id, (link, lane), item) else { return Ok(()) };
                 self.out.push_back(Out::Stream { link, order: StreamOrder::Push { lane, item } });
             }
         }
@@ -260,5 +265,37 @@ impl Delivery {
     pub(in super::super) fn stood_still(stream: &Stream) -> Error {
         let text = alloc::format!("nothing has moved on the stream for {:?}", stream.idle);
         Error::new(Code::DeadlineExceeded, text)
+    }
+}
+
+/// Injected bugs.
+#[cfg(lacewing_inject)]
+impl Delivery {
+    /// What is sent now in place of an item, which may be lost, be sent twice, or wait for the next one.
+    fn mistreated(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: StreamId,
+        (link, lane): (LinkId, StreamLane),
+        item: Payload,
+    ) -> Option<Payload> {
+        let now_and_then = item.data.len().is_multiple_of(4);
+        let sending = self.stream_mut(id)?.sending.as_mut()?;
+        if now_and_then && injected!(cx, "stream-item-lost") {
+            sending.queued -= cost(&item);
+            return None;
+        }
+        let held_back = sending.waiting.pop_front();
+        if held_back.is_none() && now_and_then && injected!(cx, "stream-order-lost") {
+            sending.waiting.push_back(item);
+            return None;
+        }
+        let again = now_and_then && injected!(cx, "stream-item-twice");
+        sending.queued += if again { cost(&item) } else { 0 };
+        if again || held_back.is_some() {
+            let item = item.clone();
+            self.out.push_back(Out::Stream { link, order: StreamOrder::Push { lane, item } });
+        }
+        Some(held_back.unwrap_or(item))
     }
 }

@@ -157,6 +157,8 @@ pub(super) struct Filling<'a> {
     pub(super) flushed: usize,
     /// An injected bug: some requests are sent twice.
     pub(super) repeats: bool,
+    /// An injected bug: streams go on for as long as they have anything to send.
+    pub(super) streams_first: bool,
 }
 
 impl Filling<'_> {
@@ -455,7 +457,7 @@ impl Outbox {
             self.relayed.is_empty() && self.published.is_empty() && self.lanes.iter().all(VecDeque::is_empty);
         let (turn, written) = self.streams.take_turn(to, &mut self.window, alone);
         self.deficits[STREAMS] = self.deficits[STREAMS].saturating_sub(written);
-        if matches!(turn, Turn::Wrote) && self.deficits[STREAMS] == 0 {
+        if matches!(turn, Turn::Wrote) && self.deficits[STREAMS] == 0 && !to.streams_first {
             self.turn = PUBLISHED;
         }
         turn

@@ -2,6 +2,8 @@
 
 mod access;
 mod mesh;
+mod policies;
+mod streams;
 mod topics;
 
 use lacewing_core::{Code, Instant};

@@ -90,3 +90,59 @@ fn nobody_gets_what_they_did_not_ask_for() {
         assert!(upset.contains(&"events-are-asked-for".to_owned()), "story {number}: {upset:?}");
     }
 }
+
+/// Node 1 subscribes with two places and this rule, works on each event for 100 ms, and publishes five events at once.
+fn overflowing(rule: &str) -> Story {
+    let subscription = format!(
+        r#"{{"do":"subscribe","t":"1s","id":1,"node":1,"pattern":"a","queue":2,"overflow":"{rule}","work":"100ms"}}"#
+    );
+    let event = |id| format!(r#"{{"do":"publish","t":"2s","id":{id},"node":1,"topic":"a","size":20}}"#);
+    let items: Vec<String> = core::iter::once(subscription).chain((11..=15).map(event)).collect();
+    let items = items.join("\n");
+    let mut story = Story::with(&items).starts().at(1_000, 1, What::Subscribed { sub: 1 });
+    for event in 11..=15 {
+        story = story.at(2_000, 1, published(event));
+        if event == 11 {
+            story = story.at(2_000, 1, arrives(1, 11));
+        }
+    }
+    story
+}
+
+#[test]
+fn a_full_subscription_drops_what_its_rule_says() {
+    let gets = |rule, first, second| {
+        overflowing(rule).at(2_100, 1, arrives(1, first)).at(2_200, 1, arrives(1, second)).upsets()
+    };
+    assert_eq!(gets("drop-oldest", 14, 15), Vec::<String>::new());
+    assert_eq!(gets("drop-newest", 12, 13), Vec::<String>::new());
+    for (rule, first, second) in
+        [("drop-oldest", 12, 13), ("drop-newest", 14, 15), ("block", 14, 15), ("block", 12, 13)]
+    {
+        assert_eq!(gets(rule, first, second), ["overflow-keeps-its-rule"], "{rule}");
+    }
+    // Nobody knows what would have come of it.
+    let ended = overflowing("block").at(2_050, 1, What::Unsubscribed { sub: 1 });
+    assert_eq!(ended.upsets(), Vec::<String>::new());
+}
+
+#[test]
+fn a_topic_has_its_burst_and_then_its_rate() {
+    let header = super::HEADER.replace(
+        r#""phases""#,
+        r#""limits":{"events_per_topic_burst":3,"events_per_topic_per_s":10},"phases""#,
+    );
+    let items: Vec<String> = (1..=5)
+        .map(|event| format!(r#"{{"do":"publish","t":"2s","id":{event},"node":0,"topic":"a","size":20}}"#))
+        .collect();
+    let story = |last_at: u64| {
+        let mut story = Story::of(&header, &items.join("\n")).starts();
+        for event in 1..=3 {
+            story = story.at(2_000, 0, published(event));
+        }
+        story.history.peers_at_fresh.extend([(0, vec![1]), (1, vec![0])]);
+        story.at(2_100, 0, published(4)).at(last_at, 0, published(5))
+    };
+    assert_eq!(story(2_200).upsets(), Vec::<String>::new());
+    story(2_150).upsets_only("topics-keep-their-pace");
+}
