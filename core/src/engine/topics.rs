@@ -32,7 +32,7 @@ impl Engine {
         self.advance(now);
         let (id, pattern) = self.topics.subscribe(pattern, options)?;
         let cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
-        if id.0.is_multiple_of(2) && injected!(cx, "interest-unsaid") {
+        if injected!(cx, "interest-unsaid") && pattern.as_str().contains(['*', '>', '{']) {
             return Ok(id);
         }
         if let Err(error) = self.announce_interest(&pattern) {

@@ -275,7 +275,7 @@ impl Resilience {
         self.targets.ended(cx, &key, &met, verdict(&result), probe);
         let Some(plan) = self.plans.get_mut(&op) else { return };
         plan.live.retain(|live| *live != attempt);
-        plan.maybe_executed |= result.as_ref().is_err_and(Error::maybe_executed);
+        plan.maybe_executed |= result.as_ref().map_or_else(Error::maybe_executed, |_| true);
         plan.tried.extend(met.0.filter(|node| !plan.tried.contains(node)));
         let op = OpId(op);
         if plan.ending.is_some() {

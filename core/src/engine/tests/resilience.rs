@@ -7,7 +7,9 @@ use core::time::Duration;
 
 use super::{Net, config};
 use crate::delivery::selector::Selector;
-use crate::engine::{Call, CallOptions, CallPolicy, Event, Hedge, OpId, Payload, RequestId, Retry, Target};
+use crate::engine::{
+    Call, CallOptions, CallPolicy, Event, Hedge, OpId, Payload, RequestId, Retry, ServeOptions, Target,
+};
 use crate::{Code, Error, Kind, NodeId};
 
 const MS: Duration = Duration::from_millis(1);
@@ -364,6 +366,31 @@ fn c13_whoever_gathers_has_every_answer_and_a_first_error_masks_none() {
     assert_eq!(net.wait_for(0, op).unwrap_err().code(), Code::PermissionDenied);
     assert_eq!((net.gathered(op).len(), net.now), (4, before));
     net.assert_quiet();
+}
+
+/// Found in simulation: what was left when the caller gave up had not begun, and who had answered before was forgotten.
+#[test]
+fn a_gathered_call_that_is_given_up_after_an_answer_was_executed() {
+    let mut net = star(1);
+    let now = net.now;
+    net.node(0).serve(now, "work").unwrap();
+    let one = ServeOptions { max_in_flight: Some(1), ..ServeOptions::default() };
+    net.node(0).limit_action(now, "work", one).unwrap();
+    // The own node is busy, so that its share of the other call waits.
+    let own = Target::Node(net.id(0));
+    let busy = net.policy_call(own, CallPolicy::default());
+    let gather = CallPolicy { gather: Some(200 * MS), ..CallPolicy::default() };
+    let op = net.policy_call(Target::Any, gather);
+    let (node, request) = net.served()[0];
+    net.reply(node, request, Ok("one".into()));
+    net.settle();
+    let now = net.now;
+    net.node(0).cancel(now, op);
+    let error = net.wait_for(0, op).unwrap_err();
+    assert_eq!((error.code(), error.maybe_executed()), (Code::Cancelled, true));
+    let now = net.now;
+    net.node(0).cancel(now, busy);
+    net.settle();
 }
 
 #[test]
