@@ -89,12 +89,15 @@ impl Report {
             text += &self.loads();
             text.push('\n');
         }
+        if !self.rows.is_empty() || !self.directory.is_empty() {
+            let Settings { payload_bytes, rounds, .. } = self.settings;
+            let _ = write!(
+                text,
+                "{payload_bytes}-byte payloads, median of {rounds} rounds (smallest to largest); "
+            );
+        }
         let Environment { cores, cpu_model, os, rustc, profile, .. } = &self.environment;
-        let Settings { payload_bytes, rounds, .. } = self.settings;
-        let _ = writeln!(
-            text,
-            "{payload_bytes}-byte payloads, median of {rounds} rounds (smallest to largest); {cores} cores, {cpu_model}, {os}, {rustc}, {profile} profile"
-        );
+        let _ = writeln!(text, "{cores} cores, {cpu_model}, {os}, {rustc}, {profile} profile");
         text
     }
 
@@ -133,7 +136,11 @@ impl Report {
             cells.extend(goal_cells(load::verdict(*metric, &self.load)));
             lines.push(cells);
         }
-        aligned(&lines)
+        let rounds = self.settings.load_rounds;
+        format!(
+            "{}\nMedian of {rounds} rounds (smallest to largest), one round of many links\n",
+            aligned(&lines)
+        )
     }
 
     fn calls(&self) -> String {
