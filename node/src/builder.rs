@@ -366,9 +366,6 @@ impl Builder {
     pub async fn start(self) -> Result<Node, StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let trust = self.trust.ok_or(StartError::NoTrust)?;
-        self.access.check()?;
-        self.timing.check()?;
-        self.limits.check()?;
         let network = self
             .network
             .parse::<NetworkName>()
@@ -380,6 +377,19 @@ impl Builder {
             None => Identity::from_secret(entropy()?, Arc::clone(&self.crypto)),
         };
         let label = label(self.name, &identity)?;
+        let mut config = Config {
+            network,
+            trust,
+            access: self.access,
+            route_metric: self.route_metric,
+            label,
+            // Known once they are listened on.
+            listen: Vec::new(),
+            limits: self.limits,
+            timing: self.timing,
+            crypto: self.crypto,
+        };
+        config.check()?;
         let seed = self.seed.map_or_else(entropy, Ok)?;
         let incarnation = self
             .incarnation
@@ -393,17 +403,8 @@ impl Builder {
         let metrics = endpoint(self.metrics, self.metrics_exposed).await?;
         let local_addrs: Vec<SocketAddr> = listeners.iter().map(|listener| listener.local_addr()).collect();
 
-        let config = Arc::new(Config {
-            network,
-            trust,
-            access: self.access,
-            route_metric: self.route_metric,
-            label,
-            listen: local_addrs.iter().copied().map(Address::from).collect(),
-            limits: self.limits,
-            timing: self.timing,
-            crypto: self.crypto,
-        });
+        config.listen = local_addrs.iter().copied().map(Address::from).collect();
+        let config = Arc::new(config);
         let trace = self.trace;
         let engine = |now| Engine::new(config, identity, incarnation, now, seed, trace);
         let driver = Driver::new(

@@ -60,7 +60,7 @@ pub use call::{Bidirectional, CallBuilder, CallFuture, ClientStream, ServerStrea
 pub use events::{Event, Events};
 pub use node::{Node, WeakNode};
 pub use payload::IntoPayload;
-pub use policy::{AcknowledgedCast, Acknowledgement, Answers, Cast, Gather};
+pub use policy::{AcknowledgedCast, Acknowledgement, Answers, Cast, Gather, OneAnswer};
 pub use request::Request;
 pub use stream::{Duplex, ItemSender, ItemStream, Upload, UploadSender, Uploads};
 pub use topics::{PublishBuilder, Subscription};

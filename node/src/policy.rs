@@ -11,7 +11,7 @@ use lacewing_core::engine::{CallPolicy, Hedge, OpId, Payload, Retry, Shape};
 use lacewing_core::{Error, NodeId};
 use tokio::sync::oneshot;
 
-use crate::call::{CallBuilder, Unary};
+use crate::call::{CallBuilder, Unary, sealed};
 use crate::driver::{CallResult, Driver, stopped_error};
 
 /// A message that nobody waits for. Awaiting it queues it, or gives the local reason why not.
@@ -25,8 +25,14 @@ pub struct AcknowledgedCast;
 /// Who has answered what to a call that asks everybody.
 pub type Answers = Vec<(NodeId, Result<Payload, Error>)>;
 
+/// The kinds of calls that have one answer. No others can be made.
+pub trait OneAnswer: sealed::Sealed {}
+
+impl sealed::Sealed for Unary {}
+impl OneAnswer for Unary {}
+
 /// What is done for a call besides making it once.
-impl CallBuilder<Unary> {
+impl<K: OneAnswer> CallBuilder<K> {
     fn with_policy(mut self, change: impl FnOnce(&mut CallPolicy)) -> Self {
         change(self.order.policy());
         self
@@ -67,7 +73,9 @@ impl CallBuilder<Unary> {
     pub fn bulkhead(self, most: usize) -> Self {
         self.with_policy(|policy| policy.bulkhead = Some(most))
     }
+}
 
+impl CallBuilder<Unary> {
     /// Asks every provider that is known, this node included, and collects what they answer within this time. It is over as soon
     /// as all have answered. Neither tried again nor hedged.
     ///

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lacewing::typed::{TypedItemSender, TypedUploads, decode, encode};
-use lacewing::{Action, Code, Codec, Error, Node, Payload, Request, SchemaId, Shape, Uploads};
+use lacewing::{Action, Code, Codec, Error, Node, Payload, Request, Retry, SchemaId, Shape, Uploads};
 use serde::{Deserialize, Serialize};
 use stage::{Stage, json, within};
 
@@ -18,6 +18,7 @@ scenarios!(
     an_answer_that_does_not_decode_says_that_the_work_was_done,
     an_action_is_called_in_the_codec_that_it_announces,
     items_have_types_too,
+    typed_calls_have_policies_too,
     uploads_and_their_answers_have_types_too,
     both_directions_have_types_too,
     a_typed_action_has_one_shape,
@@ -206,6 +207,21 @@ async fn items_have_types_too(stage: Stage) {
             (Code::Codec, "no such json: expected i64, at line 1, column 5")
         );
     }
+}
+
+async fn typed_calls_have_policies_too(stage: Stage) {
+    let nodes = stage.line(2).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let third_time = move |(): (), _: Request| {
+        let busy = count.fetch_add(1, Ordering::Relaxed) < 2;
+        let answer = if busy { Err(Error::new(Code::ResourceExhausted, "later")) } else { Ok(7) };
+        std::future::ready(answer)
+    };
+    nodes[1].serve_typed("third_time", third_time).unwrap();
+    let call = nodes[0].call_typed::<(), u32>("third_time", &()).to(nodes[1].node_id());
+    assert_eq!(within(call.idempotent().retry(Retry::default()).into_future()).await.unwrap(), 7);
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
 }
 
 async fn uploads_and_their_answers_have_types_too(stage: Stage) {

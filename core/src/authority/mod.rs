@@ -231,7 +231,10 @@ impl Authority {
                 self.own.drop_revoked(&head.public_key, head.generation);
                 self.wait_for_due(cx.now);
                 self.out.push_back(Out::Learnt { head: *head });
-                self.check_members(cx);
+                // Whom strangers have taken something back from is no matter of this node's members.
+                if self.issuers.generation_min(&head.public_key).is_some() {
+                    self.check_members(cx);
+                }
                 self.tell_neighbours(head, from);
                 self.repeat_from(cx.now);
             }

@@ -1,6 +1,7 @@
 //! The tokens that this node shows.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::{Bytes, BytesMut};
 
@@ -22,7 +23,6 @@ pub(super) struct OwnTokens {
     kept: Vec<Kept>,
 }
 
-#[derive(Debug)]
 struct Kept {
     token: Token,
     shown_from_unix_ms: u64,
@@ -31,6 +31,13 @@ struct Kept {
     is_due: bool,
     /// The body of the frame that shows it.
     body: Bytes,
+}
+
+/// Without the token, which is as good as a key where it names nobody.
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("until_unix_ms", &self.until_unix_ms).finish_non_exhaustive()
+    }
 }
 
 impl Kept {

@@ -538,7 +538,7 @@ impl Delivery {
         let taken = HEADER_LEN + body.len();
         let result = match header.frame_type {
             FrameType::Request => self.request_frame(cx, judge, link, header, body),
-            FrameType::RequestMore => self.request_more_frame(cx, link, header, body),
+            FrameType::RequestMore => self.request_more_frame(cx, judge, link, header, body),
             FrameType::Reply => self.reply_frame(cx, link, header, body),
             FrameType::ReplyMore => self.reply_more_frame(cx, link, header, body),
             FrameType::Error => self.error_frame(cx, link, header.id, body),

@@ -110,15 +110,25 @@ impl Delivery {
         }
     }
 
-    /// The action, if it takes calls of this shape.
+    /// The action of a request that has just come, if it takes calls of this shape.
     pub(super) fn action(
         &mut self,
         cx: &mut Cx<'_>,
         action: &str,
         shape: Shape,
     ) -> Option<Result<(Arc<ActionPath>, Shape), Error>> {
-        let served = self.actions.get_mut(action)?;
-        served.requests += 1;
+        self.actions.get_mut(action)?.requests += 1;
+        self.open_action(cx, action, shape)
+    }
+
+    /// The action, if it takes calls of this shape at the moment.
+    fn open_action(
+        &self,
+        cx: &mut Cx<'_>,
+        action: &str,
+        shape: Shape,
+    ) -> Option<Result<(Arc<ActionPath>, Shape), Error>> {
+        let served = self.actions.get(action)?;
         if !(served.takes_calls || injected!(cx, "pause-unheeded")) {
             cx.mark("delivery.refused_while_paused");
             let text = alloc::format!("{action} takes no calls at the moment");
@@ -271,7 +281,7 @@ impl Delivery {
         if let Some(state) = self.links.get_mut(&link) {
             state.inbound.insert(header.id, Inbound::Receiving { ticket, message });
         }
-        self.request_chunk(cx, link, header, &body[taken..])
+        self.request_chunk(cx, judge, link, header, &body[taken..])
     }
 
     /// Whether a request may be served, from its head alone: nothing of a refused one is buffered.
@@ -283,10 +293,7 @@ impl Delivery {
         head: &RequestHead<'_>,
         first_len: usize,
     ) -> Result<((Arc<ActionPath>, Shape), Codec), Error> {
-        if self.stopping {
-            cx.mark("delivery.refused_while_stopping");
-            return Err(Error::of_kind(Kind::Stopped, "the node is stopping"));
-        }
+        self.refuse_if_stopping(cx)?;
         if head.time_left_us == 0 {
             cx.mark("delivery.expired_on_arrival");
             return Err(Error::new(Code::DeadlineExceeded, "the deadline had passed on arrival"));
@@ -316,12 +323,7 @@ impl Delivery {
         let shape = head.extras.stream.map_or(Shape::Unary, |stream| stream.shape);
         self.check_right(cx, judge, caller, head.action)?;
         if let Some(served) = self.action(cx, head.action, shape) {
-            if shape.is_stream() && !self.has_room_for_stream(link) {
-                cx.count("delivery.streams_full");
-                let most = self.config.limits.streams_per_link_max;
-                let text = alloc::format!("{most} streams with this peer are open, the limit");
-                return Err(Error::new(Code::ResourceExhausted, text));
-            }
+            self.check_room_for_stream(cx, link, shape)?;
             let served = served?;
             let deadline = cx.now + Duration::from_micros(head.time_left_us);
             self.place(cx, &served.0, deadline)?;
@@ -332,6 +334,45 @@ impl Delivery {
             Ok(path) => Err(not_found(&path)),
             Err(error) => Err(Error::new(Code::InvalidArgument, alloc::format!("{error}"))),
         }
+    }
+
+    /// Whether a request that came in chunks may still be served, now that it is whole: everything that was asked of its head may have
+    /// changed meanwhile, and its sender has had the choice of how long that was.
+    fn readmit(
+        &mut self,
+        cx: &mut Cx<'_>,
+        judge: &dyn Judge,
+        (link, caller): (LinkId, &NodeId),
+        ticket: &Ticket,
+    ) -> Result<(), Error> {
+        self.refuse_if_stopping(cx)?;
+        self.check_right(cx, judge, caller, ticket.action.as_str())?;
+        let served = self.open_action(cx, ticket.action.as_str(), ticket.shape);
+        let (path, shape) = served.unwrap_or_else(|| Err(not_found(&ticket.action)))?;
+        if shape != ticket.shape {
+            let text = alloc::format!("{} is {} by now", path.as_str(), shape.name());
+            return Err(Error::new(Code::InvalidArgument, text));
+        }
+        self.check_room_for_stream(cx, link, ticket.shape)?;
+        self.place(cx, &path, ticket.deadline).map(drop)
+    }
+
+    fn refuse_if_stopping(&self, cx: &mut Cx<'_>) -> Result<(), Error> {
+        if self.stopping {
+            cx.mark("delivery.refused_while_stopping");
+            return Err(Error::of_kind(Kind::Stopped, "the node is stopping"));
+        }
+        Ok(())
+    }
+
+    fn check_room_for_stream(&self, cx: &mut Cx<'_>, link: LinkId, shape: Shape) -> Result<(), Error> {
+        if !shape.is_stream() || self.has_room_for_stream(link) {
+            return Ok(());
+        }
+        cx.count("delivery.streams_full");
+        let most = self.config.limits.streams_per_link_max;
+        let text = alloc::format!("{most} streams with this peer are open, the limit");
+        Err(Error::new(Code::ResourceExhausted, text))
     }
 
     /// Whether a node may call an action, served or not: what is served is none of the business of who may not call it.
@@ -425,6 +466,7 @@ impl Delivery {
     pub(super) fn request_more_frame(
         &mut self,
         cx: &mut Cx<'_>,
+        judge: &dyn Judge,
         link: LinkId,
         header: FrameHeader,
         body: &Bytes,
@@ -437,13 +479,14 @@ impl Delivery {
                 Ok(())
             }
             Some(Inbound::Serving { .. }) => Err(CloseReason::UnexpectedFrame),
-            Some(Inbound::Receiving { .. }) => self.request_chunk(cx, link, header, body),
+            Some(Inbound::Receiving { .. }) => self.request_chunk(cx, judge, link, header, body),
         }
     }
 
     fn request_chunk(
         &mut self,
         cx: &mut Cx<'_>,
+        judge: &dyn Judge,
         link: LinkId,
         header: FrameHeader,
         chunk: &[u8],
@@ -465,11 +508,11 @@ impl Delivery {
         state.reassembly_bytes += chunk.len();
         if let Progress::Whole(payload) = progress {
             let ticket = ticket.clone();
+            let caller = state.peer.node;
             state.reassembly_bytes -= before + chunk.len();
             state.inbound.remove(header.id);
             self.requests.remove(ticket.request.0);
-            // The queue of the action may have filled while the chunks came.
-            if let Err(error) = self.place(cx, &ticket.action, ticket.deadline) {
+            if let Err(error) = self.readmit(cx, judge, (link, &caller), &ticket) {
                 self.refuse_request(cx, link, header.id, ticket.cast, error);
                 self.check_idle(link);
                 return Ok(());

@@ -1,5 +1,7 @@
 //! Commands and getters that have to do with who may do what.
 
+use alloc::vec::Vec;
+
 use super::Engine;
 use crate::access::{Denied, Judge, Target};
 use crate::authority::Authority;
@@ -93,14 +95,25 @@ impl Engine {
     /// Why a call goes to none of these nodes. Those that may just not have had a session to show their token in get one.
     pub(super) fn nobody_may_serve(&mut self, action: &ActionPath, nodes: &[NodeId]) -> Error {
         let mut code = Code::PermissionDenied;
-        for node in nodes.iter().take(SESSIONS_AT_ONCE) {
+        let mut unheard = Vec::new();
+        for node in nodes {
             let Err(denied) = self.may_serve(node, action) else { continue };
             if denied.code() == Code::Unauthenticated {
                 code = Code::Unauthenticated;
             }
             if denied.wants_token() && !self.delivery.is_connected(node) {
-                self.open_tunnel(*node);
+                unheard.push(*node);
             }
+        }
+        // In turns, so that some who never answer do not stand in the way of one who would.
+        if !unheard.is_empty() {
+            let first = self.session_turn % unheard.len();
+            unheard.rotate_left(first);
+            unheard.truncate(SESSIONS_AT_ONCE);
+            self.session_turn = self.session_turn.wrapping_add(unheard.len());
+        }
+        for node in unheard {
+            self.open_tunnel(node);
         }
         Error::new(code, alloc::format!("nobody who serves {} may do so for this node", action.as_str()))
     }

@@ -127,6 +127,8 @@ pub struct Engine {
     /// The question that is open for each action.
     sought: BTreeMap<Arc<ActionPath>, u64>,
     last_query: u64,
+    /// Whose turn it is among those that are asked for their tokens.
+    session_turn: usize,
     outputs: VecDeque<Output>,
     closed: BTreeMap<CloseReason, u64>,
     counters: Counters,
@@ -167,6 +169,7 @@ impl Engine {
             queries: BTreeMap::new(),
             sought: BTreeMap::new(),
             last_query: 0,
+            session_turn: 0,
             config,
             node_id,
             now,

@@ -46,7 +46,7 @@ impl Publishers {
         match self.last.get_mut(&node) {
             Some((life, _)) if *life > incarnation => None,
             Some((life, last)) if *life == incarnation => {
-                let missing = sequence.checked_sub(*last + 1)?;
+                let missing = sequence.checked_sub(last.checked_add(1)?)?;
                 *last = sequence;
                 Some(missing)
             }

@@ -14,9 +14,10 @@ use serde::de::DeserializeOwned;
 
 use super::{decode, encode, name};
 use crate::action::Action;
-use crate::call::{CallBuilder, CallFuture, Unary};
+use crate::call::{CallBuilder, CallFuture, Unary, sealed};
 use crate::driver::StreamHandle;
 use crate::node::Node;
+use crate::policy::OneAnswer;
 use crate::request::Request;
 
 /// A call with an argument and an answer of known types. Awaiting it gives the answer.
@@ -25,6 +26,9 @@ pub struct Typed<'a, Req: ?Sized, Res> {
     argument: Argument<'a, Req>,
     answer: PhantomData<fn() -> Res>,
 }
+
+impl<Req: ?Sized, Res> sealed::Sealed for Typed<'_, Req, Res> {}
+impl<Req: ?Sized, Res> OneAnswer for Typed<'_, Req, Res> {}
 
 /// An argument that is written when it is known how.
 #[derive(Debug)]

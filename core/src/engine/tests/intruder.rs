@@ -10,12 +10,17 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use super::{Net, identity};
+use crate::access::{AccessPolicy, Rule, Who};
 use crate::config::NetworkKey;
 use crate::crypto::{AeadId, RustCrypto};
-use crate::engine::{Call, CallOptions, Event, Input, LinkId, OpId, Output, Target};
+use crate::directory::entry::{ProviderEntry, ProviderState};
+use crate::engine::{Call, CallOptions, Event, Input, LinkId, OpId, Output, Shape, Target};
 use crate::session::{HandshakeConfig, Initiator, Offer, Session, VersionRange, WireLimits};
+use crate::token::{IssuerHead, Right, Subject, Terms, Token};
 use crate::wire::body::routing::{RouteEntry, RouteOffer, RouteVersion, Routes};
-use crate::wire::body::{Hello, ReplyHead, RequestHead, Stale, encode_error};
+use crate::wire::body::{
+    Hello, ReplyHead, RequestExtras, RequestHead, Stale, StreamOpening, TokenShown, encode_error,
+};
 use crate::wire::frame::{FrameHeader, FrameType};
 use crate::wire::framing::PREFIX_LEN;
 use crate::{CloseReason, Code, Error, Identity, Incarnation};
@@ -239,6 +244,130 @@ fn half_a_request_is_forgotten_at_its_deadline() {
     net.run_for(Duration::from_millis(1_500));
     assert_eq!(closed(&mut net, intruder.link), None);
     net.assert_quiet();
+}
+
+fn entry(action: &str, shape: Shape, state: ProviderState) -> ProviderEntry {
+    ProviderEntry { shape, state, ..ProviderEntry::new(action.parse().unwrap()) }
+}
+
+fn count(net: &mut Net, name: &str) -> u64 {
+    net.node(0).counters().into_iter().find(|(own, _)| own == name).map_or(0, |(_, count)| count)
+}
+
+/// A request of which all but the last byte has come.
+fn begun(net: &mut Net, intruder: &mut Intruder, id: u64, action: &str) {
+    let mut frames = BytesMut::new();
+    request(&mut frames, id, action, Some(2), b"1");
+    intruder.send(net, &frames);
+}
+
+fn finished(net: &mut Net, intruder: &mut Intruder, id: u64) {
+    let mut frames = BytesMut::new();
+    put(&mut frames, FrameType::RequestMore, false, id, |out| out.put_slice(b"2"));
+    intruder.send(net, &frames);
+    net.settle();
+}
+
+#[test]
+fn a_request_that_was_begun_in_time_does_not_slip_past_what_has_changed_since() {
+    let mut net = Net::new(1);
+    let mut intruder = Intruder::join(&mut net, 9_000);
+    for (id, action) in (1..).zip(["paused", "gone", "reshaped", "open"]) {
+        let now = net.now;
+        net.node(0).serve(now, action).unwrap();
+        begun(&mut net, &mut intruder, id, action);
+    }
+    let now = net.now;
+    net.node(0).update_action(now, entry("paused", Shape::Unary, ProviderState::Paused)).unwrap();
+    for action in ["gone", "reshaped"] {
+        net.node(0).unserve(now, action);
+    }
+    net.node(0).serve_as(now, entry("reshaped", Shape::ServerStream, ProviderState::Running)).unwrap();
+    for id in 1..=4 {
+        finished(&mut net, &mut intruder, id);
+    }
+    let served: Vec<&str> = net.events[0]
+        .iter()
+        .filter_map(|event| match event {
+            Event::Request { action, .. } => Some(action.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(served, ["open"]);
+    assert_eq!(closed(&mut net, intruder.link), None);
+}
+
+#[test]
+fn a_right_that_ended_while_a_request_came_is_none() {
+    const WALL: u64 = 1_700_000_000_000;
+    let issuer = Identity::from_secret([98; 32], Arc::new(RustCrypto));
+    let mut config = super::config(0);
+    config.access.policy = AccessPolicy::closed();
+    let rule = Rule::new(Right::Call, "orders/>".parse().unwrap(), Who::Token);
+    config.access.policy.allow(rule).unwrap();
+    config.access.issuers = alloc::vec![(issuer.public_key(), 0)];
+    let mut net = Net::new(1);
+    net.start(0, 2, config);
+    net.input(0, Input::WallClock { unix_ms: WALL });
+    let now = net.now;
+    net.node(0).serve(now, "orders/eu").unwrap();
+    let mut intruder = Intruder::join(&mut net, 9_000);
+    let terms = Terms {
+        subject: Subject::Node(me().node_id()),
+        rights: Right::Call.into(),
+        pattern: "orders/>".parse().unwrap(),
+        from_unix_ms: WALL,
+        until_unix_ms: WALL + 3_600_000,
+        delegations: 0,
+        nonce: [0; 16],
+    };
+    let mut token = Vec::new();
+    Token::issue(&issuer, 0, terms).unwrap().encode(&mut token);
+    let mut frames = BytesMut::new();
+    put(&mut frames, FrameType::Token, false, 0, |out| TokenShown { token: &token }.encode(out));
+    intruder.send(&mut net, &frames);
+    begun(&mut net, &mut intruder, 1, "orders/eu");
+    begun(&mut net, &mut intruder, 2, "orders/eu");
+    finished(&mut net, &mut intruder, 1);
+    assert_eq!(net.requests(0).len(), 1, "it has the right");
+    let now = net.now;
+    net.node(0).inject_issuer_head(now, &IssuerHead::sign(&issuer, 1)).unwrap();
+    finished(&mut net, &mut intruder, 2);
+    assert_eq!(net.requests(0).len(), 1, "and has it no more");
+    assert_eq!(count(&mut net, "delivery.unauthenticated"), 1);
+}
+
+#[test]
+fn streams_that_are_opened_in_chunks_have_no_more_room_than_others() {
+    let mut config = super::config(0);
+    config.limits.streams_per_link_max = 2;
+    let mut net = Net::new(1);
+    net.start(0, 2, config);
+    let now = net.now;
+    net.node(0).serve_as(now, entry("count", Shape::ServerStream, ProviderState::Running)).unwrap();
+    let mut intruder = Intruder::join(&mut net, 9_000);
+    for id in 1..=3 {
+        let stream = StreamOpening { shape: Shape::ServerStream, idle_us: 30_000_000, window: 1 << 18 };
+        let extras = RequestExtras { stream: Some(stream), ..RequestExtras::default() };
+        let mut frames = BytesMut::new();
+        put(&mut frames, FrameType::Request, true, id, |out| {
+            RequestHead {
+                action: "count",
+                time_left_us: 60_000_000,
+                codec: 0,
+                total_len: Some(2),
+                extras: Cow::Owned(extras),
+            }
+            .encode(out);
+            out.put_slice(b"1");
+        });
+        intruder.send(&mut net, &frames);
+    }
+    for id in 1..=3 {
+        finished(&mut net, &mut intruder, id);
+    }
+    assert_eq!(net.requests(0).len(), 2);
+    assert_eq!(count(&mut net, "delivery.streams_full"), 1);
 }
 
 #[test]

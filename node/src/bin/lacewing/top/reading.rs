@@ -86,6 +86,7 @@ fn parse_value(text: &str) -> Option<(String, &str)> {
             '"' => return Some((value, &text[at + 1..])),
             '\\' => match chars.next()?.1 {
                 'n' => value.push(' '),
+                c if c.is_control() => {}
                 c => value.push(c),
             },
             c if c.is_control() => {}
