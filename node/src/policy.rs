@@ -69,7 +69,8 @@ impl<K: OneAnswer> CallBuilder<K> {
         self.with_policy(|policy| policy.breaker = true)
     }
 
-    /// Lets at most so many of such calls be under way to one node and action, at least 1. Others are `Backpressure`.
+    /// Goes only where fewer than so many attempts are under way to the node and action, at least 1, else somewhere else. Attempts of
+    /// every call with a policy count. Where nobody has room, it is `Backpressure`.
     pub fn bulkhead(self, most: usize) -> Self {
         self.with_policy(|policy| policy.bulkhead = Some(most))
     }
