@@ -18,7 +18,7 @@ use crate::time::Instant;
 ///
 /// A machine owns its state, its configuration, its timers and its random stream, and knows no other machine.
 /// Mutate, then drain: after each `handle` or `on_timeout`, call `poll` until it gives `None`. Only
-/// `engine/wiring.rs` turns what one machine gives into what another takes.
+/// `engine/wiring` turns what one machine gives into what another takes.
 pub trait Machine {
     /// What it takes.
     type In;

@@ -28,7 +28,7 @@ pub struct CallPolicy {
     pub hedge: Option<Hedge>,
     /// Stops calling a node whose answers to this action fail, until one attempt succeeds again.
     pub breaker: bool,
-    /// Attempts that may be under way to one node and action at once, those of all calls with a policy counted; more are `Backpressure`.
+    /// Attempts that may be under way to one node and action at once, of all calls with a policy; more are `Backpressure`.
     pub bulkhead: Option<usize>,
     /// Asks every provider that is known, and collects what they answer within this time.
     pub gather: Option<Duration>,
