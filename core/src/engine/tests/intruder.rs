@@ -247,7 +247,7 @@ fn half_a_request_is_forgotten_at_its_deadline() {
 }
 
 fn entry(action: &str, shape: Shape, state: ProviderState) -> ProviderEntry {
-    ProviderEntry { shape, state, ..ProviderEntry::new(action.parse().unwrap()) }
+    ProviderEntry { state, shape, ..ProviderEntry::new(action.parse().unwrap()) }
 }
 
 fn count(net: &mut Net, name: &str) -> u64 {
