@@ -73,15 +73,15 @@ fn check(case: &Case<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Whether a call that began while there was a link took it, as far as can be told: it got there, or nothing came of it. A link that is about
-/// to end takes no more calls, and those that begin then look for another way.
+/// Whether a call that began while there was a link took it, as far as can be told: it got there, or it left and nothing came of it. A link
+/// that is about to end takes no more calls, and those that begin then look for another way: they may wait for one until their
+/// deadline, and have certainly not been executed.
 fn took_the_link(case: &Case<'_>, op: u64, index: usize) -> bool {
     let Some(operation) = case.operations.get(&op) else { return false };
     let runs_later = operation.executions.iter().any(|seen| seen.index > index);
-    let in_vain = operation
-        .outcomes
-        .first()
-        .is_some_and(|seen| matches!(seen.entry.what, What::Fail { code: Code::DeadlineExceeded, .. }));
+    let in_vain = operation.outcomes.first().is_some_and(|seen| {
+        matches!(seen.entry.what, What::Fail { code: Code::DeadlineExceeded, maybe_executed: true, .. })
+    });
     ran_before(case, op, index) || in_vain && !runs_later
 }
 
