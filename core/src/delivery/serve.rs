@@ -365,16 +365,6 @@ impl Delivery {
         Ok(())
     }
 
-    fn check_room_for_stream(&self, cx: &mut Cx<'_>, link: LinkId, shape: Shape) -> Result<(), Error> {
-        if !shape.is_stream() || self.has_room_for_stream(link) {
-            return Ok(());
-        }
-        cx.count("delivery.streams_full");
-        let most = self.config.limits.streams_per_link_max;
-        let text = alloc::format!("{most} streams with this peer are open, the limit");
-        Err(Error::new(Code::ResourceExhausted, text))
-    }
-
     /// Whether a node may call an action, served or not: what is served is none of the business of who may not call it.
     fn check_right(
         &self,

@@ -16,8 +16,9 @@ use core::time::Duration;
 
 use super::reassembly::Reassembly;
 use super::{Delivery, OpId, RequestId};
-use crate::code::Error;
+use crate::code::{Code, Error};
 use crate::link::LinkId;
+use crate::machine::Cx;
 use crate::time::Instant;
 use crate::wire::body::{STREAM_ITEM_COST, STREAM_WINDOW_MIN};
 use crate::wire::payload::Payload;
@@ -195,10 +196,20 @@ impl Delivery {
         gauge("delivery.stream_bytes_per_link", bytes, limits.stream_bytes_per_link_max, true);
     }
 
-    /// Whether another stream may be opened on a link.
-    pub(super) fn has_room_for_stream(&self, link: LinkId) -> bool {
+    /// Refuses a call that would be one stream too many on a link.
+    pub(super) fn check_room_for_stream(
+        &self,
+        cx: &mut Cx<'_>,
+        link: LinkId,
+        shape: Shape,
+    ) -> Result<(), Error> {
         let most = self.config.limits.streams_per_link_max;
-        self.links.get(&link).is_some_and(|state| state.streams < most)
+        if !shape.is_stream() || self.links.get(&link).is_some_and(|state| state.streams < most) {
+            return Ok(());
+        }
+        cx.count("delivery.streams_full");
+        let text = alloc::format!("{most} streams with this peer are open, the limit");
+        Err(Error::new(Code::ResourceExhausted, text))
     }
 }
 
