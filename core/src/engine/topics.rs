@@ -30,8 +30,8 @@ impl Engine {
         options: SubscribeOptions,
     ) -> Result<SubscriptionId, Error> {
         self.advance(now);
-        let (id, pattern) = self.topics.subscribe(pattern, options)?;
-        let cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
+        let mut cx = Cx { now: self.now, trace: &mut *self.trace, counters: &mut self.counters };
+        let (id, pattern) = self.topics.subscribe(&mut cx, pattern, options)?;
         if injected!(cx, "interest-unsaid") && pattern.as_str().contains(['*', '>', '{']) {
             return Ok(id);
         }

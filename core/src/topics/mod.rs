@@ -206,6 +206,7 @@ impl Topics {
     /// Subscribes. Gives the pattern too; [`wanted`](Self::wanted) says what others are to be told of it.
     pub(crate) fn subscribe(
         &mut self,
+        cx: &mut Cx<'_>,
         pattern: &str,
         options: SubscribeOptions,
     ) -> Result<(SubscriptionId, PathPattern), Error> {
@@ -217,6 +218,7 @@ impl Topics {
         options.check()?;
         let limit = self.config.limits.subscriptions_max;
         if self.subscriptions.len() >= limit {
+            cx.count("topics.subscriptions_full");
             let text = alloc::format!("this node has {limit} subscriptions already, the limit");
             return Err(Error::new(Code::ResourceExhausted, text));
         }
@@ -225,6 +227,7 @@ impl Topics {
             && known.groups.len() >= GROUPS_MAX
             && !known.groups.contains_key(group)
         {
+            cx.count("topics.groups_full");
             let text = alloc::format!("a pattern has at most {GROUPS_MAX} groups on a node");
             return Err(Error::new(Code::ResourceExhausted, text));
         }

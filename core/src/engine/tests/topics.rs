@@ -10,6 +10,8 @@ use crate::capability::{SubnetId, Visibility};
 use crate::engine::{
     Event, Overflow, Publication, PublishMode, PublishReport, SubscribeOptions, SubscriptionId, TopicEvent,
 };
+use crate::metrics::families;
+use crate::wire::body::topics::GROUPS_MAX;
 use crate::wire::frame::{FrameHeader, FrameType};
 use crate::{Code, Error};
 
@@ -425,8 +427,30 @@ fn what_is_no_topic_or_pattern_and_one_subscription_too_many_are_refused() {
     let first = subscribe("a", 1).unwrap();
     subscribe("a", 1).unwrap();
     assert_eq!(subscribe("b", 1), Err(Code::ResourceExhausted));
+    assert_eq!(net.counter(0, "topics.subscriptions_full"), 1);
+    let metrics = net.node(0).metrics();
+    assert_eq!(metrics.count(&families::INCIDENTS, &["topics.subscriptions_full"]), 1);
     assert!(net.node(0).unsubscribe(now, first));
     net.subscribe(0, "b");
+    assert_eq!(net.counter(0, "topics.subscriptions_full"), 1, "there was room");
+}
+
+#[test]
+fn one_group_too_many_of_a_pattern_is_refused_and_counted() {
+    let mut net = Net::new(1);
+    for number in 0..GROUPS_MAX {
+        net.subscribe_in(0, "t", &format!("g{number}"));
+    }
+    let options =
+        SubscribeOptions { group: Some("one-more".parse().unwrap()), ..SubscribeOptions::default() };
+    let now = net.now;
+    let refused = net.node(0).subscribe(now, "t", options).unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(net.counter(0, "topics.groups_full"), 1);
+    // Its members, subscribers without a group and other patterns are not concerned.
+    net.subscribe_in(0, "t", "g0");
+    net.subscribe(0, "t");
+    net.subscribe_in(0, "u", "one-more");
 }
 
 #[test]

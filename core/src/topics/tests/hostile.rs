@@ -94,7 +94,7 @@ fn a_codec_that_is_not_known_is_counted_and_goes_nowhere() {
 fn publishers_come_and_go_without_filling_anything() {
     let mut bench = Bench::new(Limits { remembered_peers_max: 4, ..Limits::default() });
     let options = SubscribeOptions { queue_len: 2, ..SubscribeOptions::default() };
-    bench.topics.subscribe(">", options).unwrap();
+    bench.subscribe_with(">", options).unwrap();
     for number in 2..60 {
         let link = LinkId(number.into());
         bench.tell(In::Bind { link, peer: publisher(number, 1), message_bytes_max: 1_000 });

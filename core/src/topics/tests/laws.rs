@@ -29,7 +29,7 @@ proptest! {
             } else {
                 let group_name = ["g", "h"].get(group).map(|name| name.parse().unwrap());
                 let options = SubscribeOptions { group: group_name, ..SubscribeOptions::default() };
-                let (id, pattern) = bench.topics.subscribe(PATTERNS[pattern], options).unwrap();
+                let (id, pattern) = bench.subscribe_with(PATTERNS[pattern], options).unwrap();
                 left.push((id, pattern, group));
             }
             for text in PATTERNS {
@@ -64,7 +64,7 @@ proptest! {
         for group in &groups {
             let group = ["g", "h"].get(*group).map(|name| name.parse().unwrap());
             let options = SubscribeOptions { group, ..SubscribeOptions::default() };
-            bench.topics.subscribe("t", options).unwrap();
+            bench.subscribe_with("t", options).unwrap();
         }
         let publication = super::Publication { mode: PublishMode::OnePerGroup, ..super::Publication::new("t", "x") };
         let (report, out) = bench.publish(publication, &[]);

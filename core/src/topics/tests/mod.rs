@@ -20,6 +20,7 @@ use crate::token::Right;
 use crate::topics::publish::Candidate;
 use crate::wire::body::topics::{PublishHead, Recipients};
 use crate::wire::frame::{FrameHeader, FrameType};
+use crate::wire::path::PathPattern;
 use crate::{CloseReason, Config, Error, Incarnation, Instant, Limits, NodeId, Timing, Trust};
 
 const LINK: LinkId = LinkId(1);
@@ -80,7 +81,16 @@ impl Bench {
     }
 
     fn subscribe(&mut self, pattern: &str) -> SubscriptionId {
-        self.topics.subscribe(pattern, SubscribeOptions::default()).unwrap().0
+        self.subscribe_with(pattern, SubscribeOptions::default()).unwrap().0
+    }
+
+    fn subscribe_with(
+        &mut self,
+        pattern: &str,
+        options: SubscribeOptions,
+    ) -> Result<(SubscriptionId, PathPattern), Error> {
+        let mut cx = Cx { now: self.now, trace: &mut NoTrace, counters: &mut self.counters };
+        self.topics.subscribe(&mut cx, pattern, options)
     }
 
     fn frame(&mut self, link: LinkId, frame_type: FrameType, more: bool, body: Vec<u8>) -> Vec<Out> {
@@ -245,7 +255,7 @@ fn late_and_repeated_events_are_left_out_and_missing_ones_are_counted() {
 fn a_blocking_subscription_drops_events_of_others_and_counts_them_apart() {
     let mut bench = Bench::new(Limits::default());
     let options = SubscribeOptions { queue_len: 1, overflow: Overflow::Block, group: None };
-    let id = bench.topics.subscribe("t", options).unwrap().0;
+    let id = bench.subscribe_with("t", options).unwrap().0;
     for sequence in 1..=5 {
         bench.arrives("t", sequence);
     }
