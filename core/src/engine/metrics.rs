@@ -32,7 +32,7 @@ const NAMED: &[(&str, &Family, Option<&str>)] = &[
     ("delivery.cast_failed", &families::CASTS, Some("failed")),
     ("delivery.queue_full", &families::REQUESTS_REFUSED, Some("queue")),
     ("delivery.shed", &families::REQUESTS_REFUSED, Some("deadline")),
-    ("delivery.rejected_in_queue", &families::REQUESTS_REFUSED, Some("paused")),
+    ("delivery.rejected_in_queue", &families::REQUESTS_REFUSED, Some("not_served")),
     ("delivery.requests_full", &families::REQUESTS_REFUSED, Some("requests_per_link")),
     ("delivery.streams_full", &families::REQUESTS_REFUSED, Some("streams_per_link")),
     ("delivery.reassembly_full", &families::REQUESTS_REFUSED, Some("reassembly_bytes")),

@@ -54,7 +54,7 @@ families! {
     REQUEST_QUEUE = Histogram "lacewing_request_queue_seconds" []
         "Time that requests have waited for their turn, of those that had one.";
     REQUESTS_REFUSED = Counter "lacewing_requests_refused_total" ["limit"]
-        "Requests that a limit of this node refused, by the limit.";
+        "Requests that a limit of this node refused, by the limit; `not_served` where they waited for an action that then took no calls any more.";
     REQUESTS_REPEATED = Counter "lacewing_requests_repeated_total" ["kind"]
         "Requests that were not executed because they had been seen before, or are older than what is remembered.";
     ACTION_REQUESTS = Counter "lacewing_action_requests_total" ["action"]

@@ -8,8 +8,8 @@ use std::vec::Vec;
 use super::*;
 use crate::Code;
 use crate::engine::{
-    CallPolicy, Overflow, ProviderEntry, Publication, Retry, ServeOptions, Shape, StreamId, StreamOptions,
-    SubscribeOptions,
+    CallPolicy, Overflow, ProviderEntry, ProviderState, Publication, Retry, ServeOptions, Shape, StreamId,
+    StreamOptions, SubscribeOptions,
 };
 use crate::metrics::{Family, FamilyKind, Histogram, Snapshot, Value, families};
 
@@ -325,6 +325,31 @@ fn what_has_no_family_of_its_own_is_an_incident_and_nothing_is_lost() {
                 assert_eq!(snapshot.count(&families::INCIDENTS, &[&name]), count, "{name}");
             }
         }
+    }
+}
+
+#[test]
+fn what_waits_for_an_action_that_is_paused_or_ended_or_whose_node_stops_was_not_served() {
+    type End = fn(&mut Engine, Instant);
+    let pause: End = |node, now| node.set_action_state(now, "work", ProviderState::Paused).unwrap();
+    let unserve: End = |node, now| assert!(node.unserve(now, "work"));
+    let stop: End = |node, now| node.shutdown(now, now + Duration::from_secs(5));
+    for end in [pause, unserve, stop] {
+        let mut net = Net::pair();
+        let now = net.now;
+        net.node(1).serve(now, "work").unwrap();
+        let options = ServeOptions { max_in_flight: Some(1), queue_max: 1 };
+        net.node(1).limit_action(now, "work", options).unwrap();
+        let ops = ["runs", "waits"].map(|text| net.call(0, 1, "work", text).unwrap());
+        net.settle();
+        end(net.node(1), now);
+        net.settle();
+        let error = net.wait_for(0, ops[1]).unwrap_err();
+        assert!(!error.maybe_executed(), "{error}");
+        assert_eq!(net.metric(1, &families::REQUESTS_REFUSED, &["not_served"]), 1, "{error}");
+        let runs = net.requests(1)[0].0;
+        assert!(net.reply(1, runs, Ok("done".into())));
+        assert_eq!(net.wait_for(0, ops[0]).unwrap().data, "done");
     }
 }
 
