@@ -52,6 +52,7 @@ pub const MARKS: &[&str] = &[
     "delivery.seeks",
     "delivery.shed",
     "delivery.stream_backpressure",
+    "delivery.stream_bytes_full",
     "delivery.stream_data_after_end",
     "delivery.stream_overrun",
     "delivery.stream_writable_again",

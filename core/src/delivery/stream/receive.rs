@@ -267,7 +267,7 @@ impl Delivery {
         let (cost, most) = (super::cost(&item), self.config.limits.stream_bytes_per_link_max);
         let Some(state) = self.links.get_mut(&link) else { return };
         if state.stream_bytes + cost > most {
-            cx.count("delivery.streams_full");
+            cx.count("delivery.stream_bytes_full");
             let text =
                 over_limit("what waits to be taken from streams of this peer", state.stream_bytes, most);
             return self.fail_stream(cx, id, Error::new(Code::ResourceExhausted, text));

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -21,14 +21,18 @@ use crate::wire::body::routing::{RouteEntry, RouteOffer, RouteVersion, Routes};
 use crate::wire::body::{
     Hello, ReplyHead, RequestExtras, RequestHead, Stale, StreamOpening, TokenShown, encode_error,
 };
-use crate::wire::frame::{FrameHeader, FrameType};
+use crate::wire::frame::{FrameHeader, FrameType, HEADER_LEN, split_frame};
 use crate::wire::framing::PREFIX_LEN;
 use crate::{CloseReason, Code, Error, Identity, Incarnation};
 
 /// A session with node 0 whose frames are written by hand.
-struct Intruder {
-    link: LinkId,
+pub(super) struct Intruder {
+    pub(super) link: LinkId,
     session: Session,
+    /// What node 0 has sent it and it has not read.
+    unread: BytesMut,
+    /// How much of what was overheard it has looked through.
+    looked_through: usize,
 }
 
 fn me() -> Identity {
@@ -66,7 +70,7 @@ fn prefixed(message: &[u8]) -> BytesMut {
 }
 
 impl Intruder {
-    fn join(net: &mut Net, link: u64) -> Self {
+    pub(super) fn join(net: &mut Net, link: u64) -> Self {
         let link = LinkId(link);
         net.input(0, Input::LinkUp { link, dial: None, remote_addr: "10.9.9.9:1".parse().unwrap() });
         net.input(0, Input::Credit { link, bytes: 1 << 30 });
@@ -91,13 +95,34 @@ impl Intruder {
         net.input(0, Input::Received { link, data: record });
         let answer = transmitted(net, link);
         let length = u32::from_be_bytes(*answer.first_chunk().unwrap()) as usize;
-        let proof = BytesMut::from(&answer[PREFIX_LEN..PREFIX_LEN + length]);
-        let (session, _, _) = unproven.prove(proof).unwrap();
-        Self { link, session }
+        let (proof, unread) = answer[PREFIX_LEN..].split_at(length);
+        let (session, _, _) = unproven.prove(BytesMut::from(proof)).unwrap();
+        Self { link, session, unread: BytesMut::from(unread), looked_through: net.overheard.len() }
+    }
+
+    /// The frames that node 0 has sent it since the last time.
+    pub(super) fn hears(&mut self, net: &mut Net) -> Vec<(FrameHeader, Bytes)> {
+        net.settle();
+        for (end, data) in &net.overheard[self.looked_through..] {
+            if *end == (0, self.link) {
+                self.unread.extend_from_slice(data);
+            }
+        }
+        self.looked_through = net.overheard.len();
+        let mut frames = Vec::new();
+        while let Some(length) = self.unread.first_chunk().map(|prefix| u32::from_be_bytes(*prefix)) {
+            let record = self.unread.split_to(PREFIX_LEN + length as usize).split_off(PREFIX_LEN);
+            let mut plaintext = self.session.opener.open(record).unwrap().freeze();
+            while !plaintext.is_empty() {
+                let (header, end) = split_frame(&plaintext).unwrap();
+                frames.push((header, plaintext.split_to(end).slice(HEADER_LEN..)));
+            }
+        }
+        frames
     }
 
     /// Sends frames in one record.
-    fn send(&mut self, net: &mut Net, frames: &[u8]) {
+    pub(super) fn send(&mut self, net: &mut Net, frames: &[u8]) {
         let mut record = BytesMut::zeroed(PREFIX_LEN);
         record.put_slice(frames);
         self.session.sealer.seal(&mut record, 0).unwrap();
@@ -105,30 +130,31 @@ impl Intruder {
     }
 
     fn is_called(net: &mut Net) -> OpId {
+        Self::is_called_with(net, CallOptions::default())
+    }
+
+    /// Node 0 calls it.
+    pub(super) fn is_called_with(net: &mut Net, options: CallOptions) -> OpId {
         let (now, target) = (net.now, Target::Node(me().node_id()));
-        net.node(0)
-            .call(
-                now,
-                Call {
-                    target,
-                    action: "x",
-                    payload: "".into(),
-                    timeout: None,
-                    options: CallOptions::default(),
-                },
-            )
-            .unwrap()
+        let call = Call { target, action: "x", payload: "".into(), timeout: None, options };
+        net.node(0).call(now, call).unwrap()
     }
 }
 
-fn put(out: &mut BytesMut, frame_type: FrameType, more: bool, id: u64, body: impl FnOnce(&mut BytesMut)) {
+pub(super) fn put(
+    out: &mut BytesMut,
+    frame_type: FrameType,
+    more: bool,
+    id: u64,
+    body: impl FnOnce(&mut BytesMut),
+) {
     let mut written = BytesMut::new();
     body(&mut written);
     FrameHeader { frame_type, more, length: written.len() as u16, id }.encode(out);
     out.put_slice(&written);
 }
 
-fn request(out: &mut BytesMut, id: u64, action: &str, total_len: Option<u64>, data: &[u8]) {
+pub(super) fn request(out: &mut BytesMut, id: u64, action: &str, total_len: Option<u64>, data: &[u8]) {
     put(out, FrameType::Request, total_len.is_some(), id, |out| {
         RequestHead { action, time_left_us: 60_000_000, codec: 0, total_len, extras: Cow::default() }
             .encode(out);
@@ -136,7 +162,7 @@ fn request(out: &mut BytesMut, id: u64, action: &str, total_len: Option<u64>, da
     });
 }
 
-fn closed(net: &mut Net, link: LinkId) -> Option<CloseReason> {
+pub(super) fn closed(net: &mut Net, link: LinkId) -> Option<CloseReason> {
     net.settle();
     net.events[0].iter().find_map(|event| match event {
         Event::LinkClosed { link: own, reason, .. } if *own == link => Some(*reason),

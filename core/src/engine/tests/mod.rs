@@ -5,6 +5,7 @@ mod admission;
 mod calls;
 mod chaos;
 mod hostile;
+mod hostile_streams;
 mod intruder;
 mod links;
 mod members;

@@ -7,12 +7,12 @@ use crate::Code;
 use crate::engine::{CallOptions, Headers, Priority, ProviderEntry, Shape, StreamId, StreamOptions};
 
 /// Where the handler is, seen from node 0.
-const HERE: usize = 0;
-const NEXT: usize = 1;
-const BEHIND: usize = 2;
+pub(super) const HERE: usize = 0;
+pub(super) const NEXT: usize = 1;
+pub(super) const BEHIND: usize = 2;
 
 /// Three nodes in a line, each of which serves an action of every shape by its name.
-fn line() -> Net {
+pub(super) fn line() -> Net {
     line_with(|_| {})
 }
 
@@ -36,7 +36,7 @@ fn line_with(change: impl Fn(&mut Config)) -> Net {
 }
 
 impl Net {
-    fn open(&mut self, to: usize, action: &str, options: StreamOptions) -> OpId {
+    pub(super) fn open(&mut self, to: usize, action: &str, options: StreamOptions) -> OpId {
         self.try_open(to, action, options).unwrap()
     }
 
@@ -47,18 +47,23 @@ impl Net {
         self.node(0).call(now, Call { target, action, payload, timeout: None, options })
     }
 
-    fn request_at(&mut self, node: usize) -> RequestId {
+    pub(super) fn request_at(&mut self, node: usize) -> RequestId {
         self.run_until("the request is there", |net| !net.requests(node).is_empty());
         self.requests(node).last().unwrap().0
     }
 
-    fn send(&mut self, node: usize, stream: StreamId, item: impl Into<Bytes>) -> Result<(), Error> {
+    pub(super) fn send(
+        &mut self,
+        node: usize,
+        stream: StreamId,
+        item: impl Into<Bytes>,
+    ) -> Result<(), Error> {
         let (now, item) = (self.now, Payload::from(item.into()));
         self.node(node).send_item(now, stream, item)
     }
 
     /// Takes every item that has come to an end so far, in order.
-    fn take_items(&mut self, node: usize, stream: StreamId) -> Vec<Bytes> {
+    pub(super) fn take_items(&mut self, node: usize, stream: StreamId) -> Vec<Bytes> {
         let mut taken = Vec::new();
         self.events[node].retain(|event| match event {
             Event::Item { stream: at, item } if *at == stream => {
@@ -83,7 +88,7 @@ impl Net {
         items
     }
 
-    fn is_cancelled(&self, node: usize, wanted: RequestId) -> bool {
+    pub(super) fn is_cancelled(&self, node: usize, wanted: RequestId) -> bool {
         self.has_event(
             node,
             |event| matches!(event, Event::RequestCancelled { request } if *request == wanted),
@@ -91,7 +96,7 @@ impl Net {
     }
 
     /// Sends until nothing more is taken. Gives the bytes that were.
-    fn fill(&mut self, node: usize, stream: StreamId, item_len: usize) -> usize {
+    pub(super) fn fill(&mut self, node: usize, stream: StreamId, item_len: usize) -> usize {
         let mut bytes = 0;
         loop {
             match self.send(node, stream, std::vec![7; item_len]) {
