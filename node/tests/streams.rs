@@ -578,6 +578,8 @@ async fn headers_and_traces_reach_the_handler(stage: Stage) {
         for bad in [
             line.caller().call("unary", ()).header("Tenant", "blue"),
             line.caller().call("unary", ()).header("tenant", "b".repeat(5_000)),
+            (0..65).fold(line.caller().call("unary", ()), |call, _| call.header("tenant", "b")),
+            (0..3).fold(line.caller().call("unary", ()), |call, _| call.header("tenant", "b".repeat(3_000))),
         ] {
             let error = within(bad.to(to).into_future()).await.unwrap_err();
             assert_eq!(error.code(), Code::InvalidArgument);
